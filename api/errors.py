@@ -1,0 +1,47 @@
+"""The errors a request can cause, as one tree.
+
+Each class is one row of the REST contract's error table; `api.http.problems` gives it a status and a
+problem type. Messages say what was expected, what was received and how to mend it. They never carry
+pixels, file names or anything else that could identify a patient.
+
+GatewayError
+├── InvalidRequest          the request holds no image where one is expected
+├── NotAcceptable           the answer cannot be given in a form the client accepts
+├── ImageTooLarge           too many bytes, or too many pixels
+├── UnsupportedMediaType    the image is in a format that is not read
+├── UndecodableImage        the image is damaged
+└── InvalidParameter        a query parameter is unknown or out of range
+
+What a model server can do wrong is told in `serving.backend`.
+"""
+
+
+class GatewayError(Exception):
+    """Base of every error that a request can cause.
+
+    The message is sent to the client, so it must be safe to show.
+    """
+
+
+class InvalidRequest(GatewayError):
+    """No image, an empty one, a wrong form field, or a malformed body."""
+
+
+class NotAcceptable(GatewayError):
+    """None of the media types that the client accepts can be served."""
+
+
+class ImageTooLarge(GatewayError):
+    """The image exceeds the limit on bytes, or its header claims too many pixels."""
+
+
+class UnsupportedMediaType(GatewayError):
+    """The declared media type, or the content itself, is not a supported image format."""
+
+
+class UndecodableImage(GatewayError):
+    """The image is truncated, corrupt, of zero size, or holds several frames."""
+
+
+class InvalidParameter(GatewayError):
+    """A query parameter is unknown or outside its range."""

@@ -1,0 +1,1 @@
+"""Offline: train with Keras, evaluate, calibrate, convert to ONNX, publish to the model repository."""
