@@ -1,8 +1,8 @@
 """The errors a request can cause, as one tree.
 
 Each class is one row of the REST contract's error table; `api.http.problems` gives it a status and a
-problem type. Messages say what was expected, what was received and how to mend it. They never carry
-pixels, file names or anything else that could identify a patient.
+problem type. Messages say what was expected, what was received and how to mend it. They are sent to the
+client and never carry pixels, file names or anything else that could identify a patient.
 
 GatewayError
 ├── InvalidRequest          the request holds no image where one is expected
@@ -10,17 +10,16 @@ GatewayError
 ├── ImageTooLarge           too many bytes, or too many pixels
 ├── UnsupportedMediaType    the image is in a format that is not read
 ├── UndecodableImage        the image is damaged
-└── InvalidParameter        a query parameter is unknown or out of range
+├── InvalidParameter        a query parameter is unknown or out of range
+├── TooManyRequests         the gateway is at its limit of requests in work
+└── DeadlineExceeded        the answer took longer than the gateway's limit
 
 What a model server can do wrong is told in `serving.backend`.
 """
 
 
 class GatewayError(Exception):
-    """Base of every error that a request can cause.
-
-    The message is sent to the client, so it must be safe to show.
-    """
+    """Base of every error that a request can cause."""
 
 
 class InvalidRequest(GatewayError):
@@ -45,3 +44,11 @@ class UndecodableImage(GatewayError):
 
 class InvalidParameter(GatewayError):
     """A query parameter is unknown or outside its range."""
+
+
+class TooManyRequests(GatewayError):
+    """More requests are in work than the gateway admits."""
+
+
+class DeadlineExceeded(GatewayError):
+    """The request took longer than the gateway's limit."""

@@ -1,5 +1,6 @@
 """What the stages of a request hand to each other."""
 
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -7,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ImageFormat: TypeAlias = Literal["jpeg", "png"]
-Label: TypeAlias = Literal["NORMAL", "PNEUMONIA"]
-Method: TypeAlias = Literal["silhouette", "gradient"]
+OverlayFormat: TypeAlias = Literal["png", "jpeg", "webp"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Radiograph:
     """A decoded chest radiograph.
 
     `pixels` are grey levels of shape ``[rows, columns]``, 0 (black) to 255, upright as the viewer sees them.
-    `bit_depth` is that of the file (8 or 16), before scaling to 8 bits.
+    `bit_depth` is that of the file (1, 2, 4, 8 or 16), before scaling to 8 bits.
     """
 
     pixels: NDArray[np.uint8]
@@ -32,3 +32,136 @@ class Radiograph:
     def width(self) -> int:
         """Columns of the image as sent, after EXIF orientation."""
         return int(self.pixels.shape[1])
+
+
+@dataclass(frozen=True, slots=True)
+class BoundingBox:
+    """A box in pixels, x to the right, y down. It covers columns ``x`` to ``x + width - 1``, rows likewise."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class RelativeBox:
+    """A box as shares of the frame, 0 to 1: independent of the resolution at which it was found."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The classifier's answer. `probability` is that of `label`; all probabilities are calibrated."""
+
+    label: str
+    probability: float
+    indeterminate: bool
+    probabilities: Mapping[str, float]
+    decision_threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Images that an explanation wants judged by a model, in one batch.
+
+    `images` are grey levels, each ``[rows, columns]``; whoever asks the model resizes them to its input.
+    """
+
+    model: str
+    images: Sequence[NDArray[np.uint8]]
+    outputs: tuple[str, ...]
+
+
+Answer: TypeAlias = Mapping[str, NDArray[np.floating]]
+
+
+@dataclass(frozen=True, slots=True)
+class SilhouetteFinding:
+    """Which half and quadrant lost its silhouette by the study's rule, and the shares that decided it."""
+
+    half: str
+    quadrant: str
+    region: RelativeBox
+    scores: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class GradientFinding:
+    """Which pixels the gradient model weighs most.
+
+    `importance` is ``[h, w]``, min-maxed to 0..1 within this image; `raw_range` gives the raw values of 0 and 1.
+    `shown` marks the pixels at or above `threshold`, `region` encloses them; both are empty for a constant map.
+    """
+
+    importance: NDArray[np.float32]
+    raw_range: tuple[float, float]
+    threshold: float
+    shown: NDArray[np.bool_]
+    region: RelativeBox | None
+    constant: bool
+
+    @property
+    def coverage(self) -> float:
+        """Share of pixels shown, 0 to 1."""
+        return float(self.shown.mean())
+
+
+Finding: TypeAlias = SilhouetteFinding | GradientFinding
+Explainer: TypeAlias = Generator[Question, Answer, Finding]
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedImage:
+    """A picture as a file. `value_range` gives the values that grey levels 0 and 255 stand for, if it is a map."""
+
+    media_type: str
+    width: int
+    height: int
+    data: bytes
+    value_range: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A finding with its pictures. `bounding_box` is in pixels of the image as sent."""
+
+    finding: Finding
+    bounding_box: BoundingBox | None
+    overlay: EncodedImage
+    heatmap: EncodedImage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainOptions:
+    """What a client asks of the explanations. `threshold` is 0.5 to 1, `overlay_size` the longest side in pixels."""
+
+    methods: tuple[str, ...]
+    threshold: float = 0.7
+    always: bool = False
+    overlay_format: OverlayFormat = "png"
+    overlay_size: int = 512
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    """Which model judged."""
+
+    name: str
+    version: str
+    architecture: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that is known about one radiograph when the request ends. `explanations` is None if none were asked for."""
+
+    model: ModelIdentity
+    radiograph: Radiograph
+    prediction: Prediction
+    explanations: Mapping[str, Explanation] | None
+    timings_ms: Mapping[str, float]

@@ -26,7 +26,23 @@ def main() -> None:
     p.add_argument("--seed", type=int, default=0)
     a = parser.parse_args()
     arch = ARCHITECTURES[a.architecture]
-    train(TrainingPlan(a.architecture, a.image_size or arch.image_size, a.init, a.fold, a.epochs, a.batch_size, a.learning_rate or arch.learning_rate, a.patience, not a.no_augmentation, a.precision, a.seed), a.data, a.run)
+    train(
+        TrainingPlan(
+            a.architecture,
+            a.image_size or arch.image_size,
+            a.init,
+            a.fold,
+            a.epochs,
+            a.batch_size,
+            a.learning_rate or arch.learning_rate,
+            a.patience,
+            not a.no_augmentation,
+            a.precision,
+            a.seed,
+        ),
+        a.data,
+        a.run,
+    )
 
 
 main()

@@ -1,5 +1,7 @@
 """From a radiograph to the pixels a model takes. Training, evaluation and serving all come through here."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -29,18 +31,20 @@ def resize_antialiased(pixels: NDArray[np.uint8], height: int, width: int) -> ND
     return np.asarray(resized)
 
 
-def to_model_input(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Make the tensor `image` of the model contract from one radiograph.
+def to_model_input(images: Sequence[NDArray[np.uint8]], height: int, width: int) -> NDArray[np.uint8]:
+    """Make the tensor `image` of the model contract.
+
+    Scaling and normalisation happen inside the model's graph.
 
     Parameters
     ----------
-    pixels
-        Grey levels, shape ``[rows, columns]``, 0 (black) to 255.
+    images
+        Grey levels, each of shape ``[rows, columns]``, 0 (black) to 255.
     height, width
         The model's input size.
 
     Returns
     -------
-    Grey levels, shape ``[1, height, width, 1]``. Scaling and normalisation happen inside the model's graph.
+    Grey levels, shape ``[len(images), height, width, 1]``, 0 to 255.
     """
-    return resize_antialiased(pixels, height, width)[np.newaxis, :, :, np.newaxis]
+    return np.stack([resize_antialiased(image, height, width) for image in images])[..., np.newaxis]

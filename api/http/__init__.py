@@ -1,0 +1,1 @@
+"""The wire: HTTP in, HTTP out. Thin; it knows nothing of how an answer comes about."""

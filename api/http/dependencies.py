@@ -1,0 +1,80 @@
+"""What routes are given: the pipeline, the settings, an admission, and the client's wishes."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from api.errors import NotAcceptable, TooManyRequests
+from api.pipeline import Pipeline
+from api.settings import Settings
+
+
+@dataclass(slots=True)
+class Admission:
+    """Counts requests in work, so that uploads cannot fill the memory."""
+
+    limit: int
+    in_work: int = field(default=0, init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayState:
+    """What lives as long as the application. It is made in the lifespan and kept in `app.state.gateway`."""
+
+    settings: Settings
+    pipeline: Pipeline
+    admission: Admission
+
+
+def _state(request: Request) -> GatewayState:
+    state: GatewayState = request.app.state.gateway
+    return state
+
+
+State = Annotated[GatewayState, Depends(_state)]
+
+
+def _request_id(request: Request) -> str:
+    return str(request.state.request_id)
+
+
+RequestId = Annotated[str, Depends(_request_id)]
+
+
+async def admit(state: State) -> AsyncIterator[None]:
+    """Let a request in while fewer than the limit are in work.
+
+    Raises
+    ------
+    TooManyRequests
+        The limit is reached.
+    """
+    admission = state.admission
+    if admission.in_work >= admission.limit:
+        raise TooManyRequests("The gateway has as many requests in work as it admits. Try again shortly.")
+    admission.in_work += 1
+    try:
+        yield
+    finally:
+        admission.in_work -= 1
+
+
+def accept_json(request: Request) -> None:
+    """Refuse a client that does not accept JSON.
+
+    Raises
+    ------
+    NotAcceptable
+        The `Accept` header excludes `application/json`.
+    """
+    accepted = request.headers.get("accept") or "*/*"
+    if not any(_matches_json(media_range) for media_range in accepted.split(",")):
+        raise NotAcceptable("The answer can be given as application/json only.")
+
+
+def _matches_json(media_range: str) -> bool:
+    essence, *parameters = (part.strip().lower() for part in media_range.split(";"))
+    excluded = any(parameter.replace(" ", "") in ("q=0", "q=0.0", "q=0.00", "q=0.000") for parameter in parameters)
+    return essence in ("application/json", "application/*", "*/*") and not excluded

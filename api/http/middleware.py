@@ -1,0 +1,122 @@
+"""Pure ASGI middleware: request ids, response headers, one log line per request, and the last line of defence."""
+
+import logging
+import re
+import time
+import traceback
+import uuid
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.http.problems import INTERNAL_ERROR, problem_response
+
+REQUEST_ID_HEADER = "X-Request-Id"
+_SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,128}")
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",  # answers hold pictures of a patient
+}
+
+log = logging.getLogger("cxr.access")
+
+
+class RequestIdMiddleware:
+    """Gives every request an id, taken over from `X-Request-Id` where it is safe to repeat in headers and logs."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(Request(scope))
+        scope.setdefault("state", {})["request_id"] = request_id
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers[REQUEST_ID_HEADER] = request_id
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+class AccessLogMiddleware:
+    """Logs method, path, status and duration; never query, headers or body, which may identify a patient."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = 0
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_note)
+        finally:
+            elapsed_ms = (time.perf_counter() - started) * 1000
+            request_id = scope["state"]["request_id"]
+            log.info("%s %s %d %.1f ms %s", scope["method"], _route(scope), status, elapsed_ms, request_id)
+
+
+class LastResortMiddleware:
+    """Turns an unforeseen error into a generic 500 and logs where it happened, without its message.
+
+    The message of an arbitrary exception can repeat parts of the input.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_note)
+        except Exception as error:
+            request = Request(scope)
+            _log_failure(error, request.state.request_id)
+            if started:
+                raise ConnectionError("The answer broke off.") from None
+            await problem_response(request, INTERNAL_ERROR, str(INTERNAL_ERROR.detail))(scope, receive, send)
+
+
+def _request_id(request: Request) -> str:
+    given = request.headers.get(REQUEST_ID_HEADER, "")
+    return given if _SAFE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _route(scope: Scope) -> str:
+    # The route's pattern, not the path: an unknown path could hold anything.
+    return getattr(scope.get("route"), "path", "(no route)")
+
+
+def _log_failure(error: Exception, request_id: str) -> None:
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    logging.getLogger("cxr").error("request %s failed: %s at\n%s", request_id, type(error).__name__, frames)

@@ -1,0 +1,113 @@
+"""Reads the one image of a request into memory; nothing of a patient is spooled to disk."""
+
+from collections.abc import AsyncGenerator, Mapping
+
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+from api.errors import ImageTooLarge, InvalidRequest, UnsupportedMediaType
+
+FIELD = "image"
+_IMAGE_TYPES = ("image/png", "image/jpeg")
+_UNDECLARED = ("application/octet-stream", "")
+_MULTIPART = "multipart/form-data"
+_FORM_OVERHEAD = 64 * 1024  # boundaries and part headers around the file
+
+
+async def read_image(request: Request, max_bytes: int) -> bytes:
+    """Read the image of a request: the form field `image`, or the bare body.
+
+    Parameters
+    ----------
+    request
+        A POST request whose body has not been read.
+    max_bytes
+        Largest image in bytes.
+
+    Raises
+    ------
+    InvalidRequest
+        There is no image, it is empty, the form is malformed, or it has other fields.
+    UnsupportedMediaType
+        The declared media type is not that of a supported image.
+    ImageTooLarge
+        The image has more than `max_bytes`.
+    """
+    media_type = _essence(request.headers)
+    if media_type == _MULTIPART:
+        return await _read_form(request, max_bytes)
+    _check_media_type(media_type)
+    return _not_empty(await _read_bounded(request, max_bytes))
+
+
+async def _read_form(request: Request, max_bytes: int) -> bytes:
+    body = await _read_bounded(request, max_bytes + _FORM_OVERHEAD)
+    if not body:
+        raise InvalidRequest(f"The form must have the file field '{FIELD}'. Received: an empty body.")
+    form = await _parse_form(request.headers, body)
+    upload = form.get(FIELD)
+    if upload is None:
+        raise InvalidRequest(f"The form must have exactly one file field, named '{FIELD}'.")
+    _check_media_type(_essence(upload.headers))
+    data = await upload.read()
+    if len(data) > max_bytes:
+        raise _too_many_bytes(max_bytes)
+    return _not_empty(data)
+
+
+async def _parse_form(headers: Headers, body: bytes) -> Mapping[str, UploadFile]:
+    async def stream() -> AsyncGenerator[bytes, None]:
+        yield body
+
+    parser = MultiPartParser(headers, stream(), max_files=1, max_fields=0)
+    parser.spool_max_size = len(body)  # never roll over to a file
+    try:
+        form = await parser.parse()
+    except (MultiPartException, ValueError) as error:
+        raise InvalidRequest(f"The body must be a well-formed form with one file field '{FIELD}'.") from error
+    return {name: value for name, value in form.multi_items() if isinstance(value, UploadFile)}
+
+
+async def _read_bounded(request: Request, limit: int) -> bytes:
+    """Read the body, keeping at most `limit` bytes.
+
+    What exceeds the limit is read and dropped, up to as much again: a client that is still sending when the
+    connection closes would see a broken pipe instead of the answer.
+    """
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size <= limit:
+            chunks.append(chunk)
+        elif size > 2 * limit:
+            break
+        else:
+            chunks.clear()
+    if size > limit:
+        raise _too_many_bytes(limit)
+    return b"".join(chunks)
+
+
+def _too_many_bytes(limit: int) -> ImageTooLarge:
+    return ImageTooLarge(f"The image must have at most {limit} bytes.")
+
+
+def _essence(headers: Mapping[str, str]) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _check_media_type(media_type: str) -> None:
+    if media_type == "application/dicom":
+        raise UnsupportedMediaType("DICOM is not built yet. Send the radiograph as image/png or image/jpeg.")
+    if media_type not in (*_IMAGE_TYPES, *_UNDECLARED):
+        raise UnsupportedMediaType(
+            f"The media type must be image/png or image/jpeg, or {_MULTIPART} with the file field '{FIELD}'."
+        )
+
+
+def _not_empty(data: bytes) -> bytes:
+    if not data:
+        raise InvalidRequest("The image must not be empty. Received: 0 bytes.")
+    return data
