@@ -52,7 +52,7 @@ def _random_affine(images: tf.Tensor, limits: AugmentationRange) -> tf.Tensor:
     shift_x = _uniform(n, limits.shift) * size[1] + centre_x - a * centre_x - b * centre_y
     shift_y = _uniform(n, limits.shift) * size[0] + centre_y - c * centre_x - d * centre_y
     zeros = tf.zeros_like(a)
-    return tf.raw_ops.ImageProjectiveTransformV3(
+    moved = tf.raw_ops.ImageProjectiveTransformV3(
         images=images,
         transforms=tf.stack([a, b, shift_x, c, d, shift_y, zeros, zeros], axis=1),
         output_shape=tf.shape(images)[1:3],
@@ -60,6 +60,7 @@ def _random_affine(images: tf.Tensor, limits: AugmentationRange) -> tf.Tensor:
         interpolation="BILINEAR",
         fill_mode="CONSTANT",
     )
+    return tf.ensure_shape(moved, images.shape)
 
 
 def _random_intensity(images: tf.Tensor, limits: AugmentationRange) -> tf.Tensor:

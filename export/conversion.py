@@ -1,0 +1,150 @@
+"""From Keras to an ONNX file that stock Triton loads.
+
+Everything between grey levels and calibrated probabilities is inside the graph. Kernels may be stored as
+float16 behind a Cast; they are rounded in Keras first, so that calibration and parity see the same numbers.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import onnx
+import onnxruntime
+import tensorflow as tf
+import tf2onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from export.calibration import PlattScaling
+from export.fft_convolution import FFTConv2D
+
+OPSET = 17
+IR_VERSION = 8  # the one that opset 17 came with; Triton 24.10 reads up to 10
+_LARGE = 1024  # elements; smaller tensors are not worth a Cast
+
+
+def round_kernels_to_float16(model: keras.Model) -> None:
+    """Round the large weights of a network to float16 values, kept as float32."""
+    for weight in model.weights:
+        values = np.asarray(weight)
+        if values.size >= _LARGE:
+            weight.assign(values.astype(np.float16).astype(np.float32))
+
+
+def convert_classifier(model: keras.Model, calibration: PlattScaling) -> onnx.ModelProto:
+    """Convert a network that answers log-odds into the model contract's `classifier`.
+
+    Parameters
+    ----------
+    model
+        Takes grey levels 0 to 255 as float ``[n, h, w, 1]``, answers the log-odds of PNEUMONIA ``[n, 1]``.
+    calibration
+        Goes into the graph.
+
+    Returns
+    -------
+    A model from `image`, uint8 ``[n, h, w, 1]``, to `logits` ``[n, 2]`` = [0, calibrated log-odds] and
+    `probabilities` ``[n, 2]``, NORMAL first.
+    """
+
+    def classify(image: tf.Tensor) -> dict[str, tf.Tensor]:
+        log_odds = calibration.slope * model(tf.cast(image, tf.float32), training=False) + calibration.intercept
+        logits = tf.concat([tf.zeros_like(log_odds), log_odds], axis=1)
+        return {"logits": logits, "probabilities": tf.nn.softmax(logits)}
+
+    return _convert(classify, "classifier", model.input_shape[1:3])
+
+
+def convert_pixel_importance(model: keras.Model) -> onnx.ModelProto:
+    """Convert the gradient model's first kernel into the model contract's `pixel_importance`.
+
+    Returns
+    -------
+    A model from `image`, uint8 ``[n, h, w, 1]``, to `importance` ``[n, h, w]`` = grey / 255 * pixel weight.
+    """
+    weights = tf.constant(pixel_weights(model))
+
+    def weigh(image: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"importance": tf.cast(image[..., 0], tf.float32) / 255.0 * weights}
+
+    return _convert(weigh, "pixel_importance", model.input_shape[1:3])
+
+
+def pixel_weights(model: keras.Model) -> NDArray[np.float32]:
+    """Read the first kernel as one weight per pixel: min-maxed over all its values, averaged over the channels.
+
+    Returns
+    -------
+    Weights in 0..1, shape ``[h, w]``.
+    """
+    layer = model.get_layer("pixel_weights")
+    assert isinstance(layer, FFTConv2D)
+    kernel = np.asarray(layer.kernel)[..., 0]
+    stretched = (kernel - kernel.min()) / (kernel.max() - kernel.min())
+    return np.asarray(stretched.mean(axis=-1), dtype=np.float32)
+
+
+def largest_probability_difference(model: onnx.ModelProto | Path, images: NDArray[np.uint8], expected: NDArray[np.floating]) -> float:
+    """Run a classifier in ONNX Runtime and compare P(PNEUMONIA) with Keras.
+
+    Parameters
+    ----------
+    model
+        The converted classifier.
+    images
+        Grey levels, uint8 ``[n, h, w, 1]``, run as one batch.
+    expected
+        P(PNEUMONIA) by Keras, shape ``[n]``.
+    """
+    source = str(model) if isinstance(model, Path) else model.SerializeToString()
+    session = onnxruntime.InferenceSession(source, providers=["CPUExecutionProvider"])
+    (probabilities,) = session.run(["probabilities"], {"image": images})
+    return float(np.abs(probabilities[:, 1] - expected).max())
+
+
+def store_halves_as_float16(model: onnx.ModelProto) -> None:
+    """Store large float32 initialisers that hold only float16 values as float16, with a Cast behind each.
+
+    TensorFlow multiplies some kernels with a scale of 1 that its approximate square root makes 1.00001 (float16 itself
+    resolves 0.0005); such kernels are set back to what Keras holds.
+    """
+    casts = []
+    for initializer in model.graph.initializer:
+        if initializer.data_type != TensorProto.FLOAT:
+            continue
+        values = numpy_helper.to_array(initializer)
+        halves = values.astype(np.float16)
+        if values.size < _LARGE or not np.allclose(halves.astype(np.float32), values, rtol=1e-4, atol=0):
+            continue
+        name = initializer.name
+        initializer.CopyFrom(numpy_helper.from_array(halves, f"{name}_float16"))
+        casts.append(helper.make_node("Cast", [f"{name}_float16"], [name], name=f"{name}_cast", to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+def _convert(function: Callable[[tf.Tensor], dict[str, tf.Tensor]], name: str, size: tuple[int, int]) -> onnx.ModelProto:
+    signature = [tf.TensorSpec((None, *size, 1), tf.uint8, name="image")]
+    model, _ = tf2onnx.convert.from_function(tf.function(function), input_signature=signature, opset=OPSET)
+    model.ir_version = IR_VERSION
+    model.graph.name = name
+    _name_batch_dimension(model)
+    _drop_foreign_domains(model)
+    store_halves_as_float16(model)
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def _name_batch_dimension(model: onnx.ModelProto) -> None:
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "batch"
+
+
+def _drop_foreign_domains(model: onnx.ModelProto) -> None:
+    """Keep the declaration of the default domain alone; tf2onnx declares others that no node uses."""
+    used = {node.domain for node in model.graph.node}
+    kept = [opset for opset in model.opset_import if opset.domain in used or opset.domain == ""]
+    del model.opset_import[:]
+    model.opset_import.extend(kept)
