@@ -27,7 +27,6 @@ class Architecture:
     build: Callable[[int, str], keras.Model]
     image_size: int
     learning_rate: float
-    loss: str
 
 
 def build_xception(image_size: int, init: str) -> keras.Model:
@@ -74,8 +73,8 @@ def build_gradient_model(image_size: int = GRADIENT_MODEL_SIZE, init: str = "non
 ARCHITECTURES = {
     architecture.name: architecture
     for architecture in (
-        Architecture("xception", build_xception, 128, 2e-4, "binary_crossentropy_from_log_odds"),
-        Architecture("gradient", build_gradient_model, GRADIENT_MODEL_SIZE, 1e-4, "sparse_categorical_crossentropy"),
+        Architecture("xception", build_xception, 128, 2e-4),
+        Architecture("gradient", build_gradient_model, GRADIENT_MODEL_SIZE, 1e-4),
     )
 }
 

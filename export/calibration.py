@@ -31,7 +31,7 @@ class DecisionThresholds:
     indeterminate_band: tuple[float, float]
 
 
-def fit_platt(log_odds: NDArray[np.float64], targets: NDArray[np.float64]) -> PlattScaling:
+def fit_platt(log_odds: NDArray[np.float64], targets: NDArray[np.int64]) -> PlattScaling:
     """Fit by maximum likelihood, practically without regularisation.
 
     Parameters
@@ -53,7 +53,7 @@ def fit_platt(log_odds: NDArray[np.float64], targets: NDArray[np.float64]) -> Pl
     return PlattScaling(slope, float(fitted.intercept_[0]))
 
 
-def choose_thresholds(probabilities: NDArray[np.float64], targets: NDArray[np.float64]) -> DecisionThresholds:
+def choose_thresholds(probabilities: NDArray[np.float64], targets: NDArray[np.int64]) -> DecisionThresholds:
     """Choose the decision threshold by `POLICY`.
 
     The band reaches from the threshold that finds 99 % of the pneumonias to the one that clears 99 % of the

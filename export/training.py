@@ -80,13 +80,6 @@ def load_trained(run: Path) -> keras.Model:
     return model
 
 
-def read_held_out(run: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Read the held-out log-odds ``[n]`` and targets ``[n]`` of a fold's run."""
-    with (run / "held_out.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    return np.array([float(row["log_odds"]) for row in rows]), np.array([float(row["target"]) for row in rows])
-
-
 def _claim_run_folder(plan: TrainingPlan, run: Path) -> None:
     run.mkdir(parents=True, exist_ok=True)
     if (run / "plan.json").exists():
