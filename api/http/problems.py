@@ -124,7 +124,8 @@ def answer_exception(request: Request, error: Exception) -> JSONResponse:
 
 def _broken_rules(error: RequestValidationError) -> str:
     """Name the parameters and the rules they break, not what was received."""
-    return "; ".join(f"{'.'.join(str(part) for part in item['loc'][1:])}: {item['msg']}" for item in error.errors())
+    rules = ((item["loc"][-1], item["msg"].removeprefix("Value error, ")) for item in error.errors())
+    return "; ".join(f"{parameter}: {rule}" for parameter, rule in rules)
 
 
 def _answer_http_exception(request: Request, error: HTTPException) -> JSONResponse:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping
 
-from starlette.datastructures import Headers, UploadFile
+from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
@@ -46,27 +46,29 @@ async def _read_form(request: Request, max_bytes: int) -> bytes:
     if not body:
         raise InvalidRequest(f"The form must have the file field '{FIELD}'. Received: an empty body.")
     form = await _parse_form(request.headers, body)
-    upload = form.get(FIELD)
-    if upload is None:
-        raise InvalidRequest(f"The form must have exactly one file field, named '{FIELD}'.")
-    _check_media_type(_essence(upload.headers))
-    data = await upload.read()
+    try:
+        upload = form.get(FIELD)
+        if not isinstance(upload, UploadFile):
+            raise InvalidRequest(f"The form must have exactly one file field, named '{FIELD}'.")
+        _check_media_type(_essence(upload.headers))
+        data = await upload.read()
+    finally:
+        await form.close()
     if len(data) > max_bytes:
         raise _too_many_bytes(max_bytes)
     return _not_empty(data)
 
 
-async def _parse_form(headers: Headers, body: bytes) -> Mapping[str, UploadFile]:
+async def _parse_form(headers: Headers, body: bytes) -> FormData:
     async def stream() -> AsyncGenerator[bytes, None]:
         yield body
 
     parser = MultiPartParser(headers, stream(), max_files=1, max_fields=0)
     parser.spool_max_size = len(body)  # never roll over to a file
     try:
-        form = await parser.parse()
+        return await parser.parse()
     except (MultiPartException, ValueError) as error:
         raise InvalidRequest(f"The body must be a well-formed form with one file field '{FIELD}'.") from error
-    return {name: value for name, value in form.multi_items() if isinstance(value, UploadFile)}
 
 
 async def _read_bounded(request: Request, limit: int) -> bytes:

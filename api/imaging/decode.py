@@ -21,8 +21,20 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _JPEG_SIGNATURE = b"\xff\xd8\xff"
 _JPEG_START_OF_SCAN, _JPEG_END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 _PNG_COLOUR_TYPES_WITH_SEVERAL_CHANNELS = (2, 4, 6)
+_EXIF_ORIENTATION = 0x0112
 _LUMA = np.array([299, 587, 114], dtype=np.uint64)  # ITU-R BT.601, as Pillow's conversion to grey
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, KeyError, TypeError, IndexError, struct.error, zlib.error)
+_DAMAGE = (
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    KeyError,
+    TypeError,
+    IndexError,
+    struct.error,
+    zlib.error,
+)
 
 
 def decode(data: bytes, *, max_pixels: int) -> Radiograph:
@@ -115,7 +127,7 @@ def _check_complete(data: bytes, image_format: ImageFormat) -> None:
 
 def _bit_depth(data: bytes, image_format: ImageFormat) -> int:
     # PNG, section 11.2.1: the bit depth is byte 24 of the file. JPEG is 8-bit throughout this product.
-    return 16 if image_format == "png" and data[24] == 16 else 8
+    return data[24] if image_format == "png" else 8
 
 
 def _grey_from_8_bit(image: Image.Image) -> NDArray[np.uint8]:
@@ -132,7 +144,7 @@ def _over_black(image: Image.Image) -> Image.Image:
 def _grey_from_16_bit(image: Image.Image, data: bytes) -> NDArray[np.uint8]:
     # Pillow keeps 16 bits of grey, but only the upper 8 of colour and alpha: those go through libspng.
     if data[25] in _PNG_COLOUR_TYPES_WITH_SEVERAL_CHANNELS:
-        levels = _composite_16_bit(np.asarray(pyspng.load(data, format="RGBA16")))
+        levels = _composite_16_bit(pyspng.c.spng_decode_image_bytes(data, pyspng.c.SPNG_FMT_RGBA16))
     else:
         levels = np.asarray(image).astype(np.uint16)
     return _scale_to_8_bit(levels)
@@ -154,6 +166,3 @@ def _apply_orientation(pixels: NDArray[np.uint8], image: Image.Image) -> NDArray
     grey = Image.fromarray(pixels)
     grey.getexif()[_EXIF_ORIENTATION] = image.getexif().get(_EXIF_ORIENTATION, 1)
     return np.asarray(ImageOps.exif_transpose(grey))
-
-
-_EXIF_ORIENTATION = 0x0112

@@ -1,0 +1,101 @@
+"""What operators ask: alive, ready, which models, which contract."""
+
+from collections.abc import Callable, Sequence
+
+import httpx
+
+from api.settings import Settings
+from serving.backend import BackendUnavailable, ModelSpec
+from serving.embedded import EmbeddedBackend
+from tests import tiny_repository as tiny
+from tests.api.conftest import OpenBackend, running_gateway
+from tests.images import encode, grey
+
+PNG = {"content-type": "image/png"}
+
+
+class Wavering(EmbeddedBackend):
+    """A model server that is away, or lacks a model, as long as it is told so."""
+
+    away = False
+    lacking = ""
+
+    async def models(self) -> Sequence[ModelSpec]:
+        if self.away:
+            raise BackendUnavailable("away")
+        return [model for model in await super().models() if model.name != self.lacking]
+
+
+async def test_alive_and_ready(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/healthz")).json() == {"status": "ok"}
+    assert (await client.get("/readyz")).json() == {"status": "ready"}
+
+
+async def test_readiness_follows_the_model_server(open_with: Callable[[type[EmbeddedBackend]], OpenBackend]) -> None:
+    backend = type("Backend", (Wavering,), {})
+    async with running_gateway(Settings(), open_with(backend)) as client:
+        assert (await client.get("/readyz")).status_code == 200
+        backend.away = True  # type: ignore[attr-defined]
+        assert (await client.get("/readyz")).status_code == 503
+        assert (await client.get("/healthz")).status_code == 200
+        backend.away = False  # type: ignore[attr-defined]
+        assert (await client.get("/readyz")).status_code == 200
+
+
+async def test_every_model_of_the_default_methods_is_needed(
+    open_with: Callable[[type[EmbeddedBackend]], OpenBackend],
+) -> None:
+    for lacking in ("classifier", "pixel_importance"):
+        backend = type("Backend", (Wavering,), {"lacking": lacking})
+        async with running_gateway(Settings(), open_with(backend)) as client:
+            answer = await client.get("/readyz")
+            assert (answer.status_code, answer.json()["type"]) == (503, "/problems/model-server-unavailable")
+
+
+async def test_a_missing_explanation_model_does_not_stop_predictions(
+    open_with: Callable[[type[EmbeddedBackend]], OpenBackend],
+) -> None:
+    backend = type("Backend", (Wavering,), {"lacking": "pixel_importance"})
+    async with running_gateway(Settings(), open_with(backend)) as client:
+        image = encode(grey(200))
+        assert (await client.post("/v1/predict", content=image, headers=PNG)).status_code == 200
+        assert (await client.post("/v1/explain", content=image, headers=PNG)).status_code == 503
+
+
+async def test_models_are_listed_with_what_was_published(client: httpx.AsyncClient) -> None:
+    models = {model["name"]: model for model in (await client.get("/v1/models")).json()["models"]}
+    assert set(models) == {"classifier", "pixel_importance"}
+    assert models["classifier"] == {
+        "name": "classifier",
+        "version": "1",
+        "architecture": "tiny",
+        "input_size": {"height": 128, "width": 128},
+        "decision_threshold": tiny.DECISION_THRESHOLD,
+        "evaluation": {},
+    }
+    assert models["pixel_importance"]["decision_threshold"] is None
+
+
+async def test_the_contract_is_described(client: httpx.AsyncClient) -> None:
+    document = (await client.get("/openapi.json")).json()
+    assert set(document["paths"]) == {"/v1/predict", "/v1/explain", "/v1/models", "/healthz", "/readyz"}
+    explain = document["paths"]["/v1/explain"]["post"]
+    assert set(explain["requestBody"]["content"]) == {"multipart/form-data", "image/png", "image/jpeg"}
+    assert {p["name"] for p in explain["parameters"]} == {
+        "methods",
+        "threshold",
+        "always",
+        "overlay_format",
+        "overlay_size",
+    }
+    assert "application/problem+json" in explain["responses"]["422"]["content"]
+
+
+async def test_the_page_and_its_files_come_from_the_gateway_alone(client: httpx.AsyncClient) -> None:
+    page = await client.get("/")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "//" not in page.text.replace("http://www.w3.org/2000/svg", "")
+    for path, media_type in (("/ui/page.js", "text/javascript"), ("/ui/page.css", "text/css")):
+        assert f'"{path.removeprefix("/")}"' in page.text  # relative, so that the page works behind a path prefix
+        assert (await client.get(path)).headers["content-type"].startswith(media_type)

@@ -1,0 +1,80 @@
+"""Settings: what is out of range, misspelt or not built yet stops the gateway."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from api.settings import Settings, UnknownSetting, read_settings
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for field in Settings.model_fields:
+        monkeypatch.delenv(f"CXR_{field.upper()}", raising=False)
+
+
+def test_defaults_need_nothing() -> None:
+    settings = read_settings({})
+    assert (settings.host, settings.port, settings.backend) == ("127.0.0.1", 8080, "embedded")
+    assert settings.max_upload_bytes == 32 * 2**20
+    assert settings.max_pixels == 50_000_000
+    assert settings.request_timeout_s == 30
+
+
+def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXR_BACKEND", "triton")
+    monkeypatch.setenv("CXR_TRITON_URL", "a:8001, b:9001")
+    monkeypatch.setenv("CXR_PORT", "9000")
+    settings = read_settings()
+    assert settings.triton_url == ("a:8001", "b:9001")
+    assert settings.port == 9000
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CXR_PORT", "70000"),
+        ("CXR_BACKEND", "gpu"),
+        ("CXR_BACKEND", "triton"),
+        ("CXR_TRITON_URL", "a:8001"),
+        ("CXR_MAX_PIXELS", "0"),
+        ("CXR_REQUEST_TIMEOUT_S", "0"),
+        ("CXR_LOG_LEVEL", "loud"),
+    ],
+)
+def test_values_out_of_range_are_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError):
+        read_settings()
+
+
+@pytest.mark.parametrize("url", ["http://a:8001", "grpc://a:8001", "a", ":8001", "a:x"])
+def test_addresses_of_triton_take_no_scheme(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("CXR_BACKEND", "triton")
+    monkeypatch.setenv("CXR_TRITON_URL", url)
+    with pytest.raises(ValidationError, match="host:port"):
+        read_settings()
+
+
+@pytest.mark.parametrize("name", ["CXR_API_KEYS", "CXR_QUALITY_GATE", "CXR_RECEIPT_KEY"])
+def test_what_is_not_built_yet_is_refused_and_not_ignored(name: str) -> None:
+    with pytest.raises(UnknownSetting, match="not built yet"):
+        read_settings({name: "x"})
+    read_settings({name: ""})
+
+
+def test_a_misspelt_name_is_refused_with_a_suggestion() -> None:
+    with pytest.raises(UnknownSetting, match="CXR_MAX_PIXELS"):
+        read_settings({"CXR_MAX_PIXEL": "5"})
+
+
+def test_the_example_file_lists_every_setting_with_its_default() -> None:
+    text = (Path(__file__).parents[2] / ".env.example").read_text()
+    listed = dict(re.findall(r"^#? ?(CXR_[A-Z_]+)=(.*)$", text, re.MULTILINE))
+    fields = {f"CXR_{name.upper()}" for name in Settings.model_fields}
+    assert fields <= set(listed)
+    assert set(listed) - fields == {"CXR_API_KEYS", "CXR_QUALITY_GATE", "CXR_RECEIPT_KEY"}
+    for name in ("host", "port", "backend", "max_upload_bytes", "max_pixels", "log_level", "max_in_flight"):
+        assert listed[f"CXR_{name.upper()}"] == str(Settings.model_fields[name].default)
