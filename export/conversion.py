@@ -62,10 +62,11 @@ def convert_pixel_importance(model: keras.Model) -> onnx.ModelProto:
     -------
     A model from `image`, uint8 ``[n, h, w, 1]``, to `importance` ``[n, h, w]`` = grey / 255 * pixel weight.
     """
-    weights = tf.constant(pixel_weights(model))
+    weights = pixel_weights(model)
 
     def weigh(image: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"importance": tf.cast(image[..., 0], tf.float32) / 255.0 * weights}
+        # Made inside: a constant from outside the function would become an input of the graph.
+        return {"importance": tf.cast(image[..., 0], tf.float32) / 255.0 * tf.constant(weights)}
 
     return _convert(weigh, "pixel_importance", model.input_shape[1:3])
 

@@ -59,6 +59,7 @@ def train(plan: TrainingPlan, data: Path, run: Path) -> None:
         validation_data=validation,
         epochs=plan.epochs,
         class_weight=_class_weights(training),
+        shuffle=False,  # the batches come shuffled
         callbacks=_callbacks(plan, run, validates=validation is not None),
     )
     model.save_weights(run / "model.weights.h5")

@@ -1,0 +1,104 @@
+"""A whole small export: train on made radiographs, resume, convert, publish, check, serve."""
+
+import csv
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from export.pipeline import convert_run, evaluate_run
+from export.publication import Release, publish
+from export.training import TrainingPlan, load_trained, train
+from serving.check import check_repository
+from serving.embedded import EmbeddedBackend
+from tests.images import encode
+
+PLAN = TrainingPlan("gradient", image_size=32, epochs=4, batch_size=8, learning_rate=3e-3, augmentation=False)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pneumonias are bright at the bottom, normals at the top: a task that four epochs can learn."""
+    root = tmp_path_factory.mktemp("data")
+    generator = np.random.default_rng(0)
+    for split, count in (("train", 40), ("val", 8), ("test", 12)):
+        for label in ("NORMAL", "PNEUMONIA"):
+            folder = root / split / label
+            folder.mkdir(parents=True)
+            for k in range(count):
+                pixels = generator.integers(0, 60, (40, 40), dtype=np.uint8)
+                rows = slice(20, 40) if label == "PNEUMONIA" else slice(0, 20)
+                pixels[rows] += 150
+                name = f"person{k}_virus_1" if label == "PNEUMONIA" else f"IM-{k:04}-0001"
+                (folder / f"{name}.jpeg").write_bytes(encode(pixels, "jpeg"))
+    return root
+
+
+@pytest.fixture(scope="module")
+def fold_run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("runs") / "fold"
+    train(dataclasses.replace(PLAN, fold=0), data, run)
+    return run
+
+
+@pytest.fixture(scope="module")
+def full_run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("runs") / "full"
+    train(PLAN, data, run)
+    return run
+
+
+def history(run: Path) -> list[dict[str, str]]:
+    with (run / "history.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_training_learns_and_leaves_what_is_needed_later(fold_run: Path) -> None:
+    losses = [float(row["val_loss"]) for row in history(fold_run)]
+    assert losses[-1] < losses[0]
+    assert list((fold_run / "tensorboard").rglob("events.*"))
+    with (fold_run / "held_out.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    positive = [float(row["log_odds"]) for row in rows if row["target"] == "1"]
+    negative = [float(row["log_odds"]) for row in rows if row["target"] == "0"]
+    assert np.mean(positive) > np.mean(negative)
+
+
+def test_an_interrupted_training_goes_on_where_it_stopped(data: Path, full_run: Path, tmp_path: Path) -> None:
+    """A finished run is the checkpoint of an interrupted longer one: the weights and the epoch count are kept."""
+    run = tmp_path / "run"
+    run.mkdir()
+    (full_run / "checkpoint").rename(run / "checkpoint")
+    (run / "history.csv").write_text((full_run / "history.csv").read_text())
+    train(dataclasses.replace(PLAN, epochs=5), data, run)
+    assert [row["epoch"] for row in history(run)] == ["0", "1", "2", "3", "4"]
+    (run / "checkpoint").rename(full_run / "checkpoint")
+
+
+def test_a_run_folder_holds_one_plan(data: Path, full_run: Path) -> None:
+    with pytest.raises(ValueError, match="another plan"):
+        train(dataclasses.replace(PLAN, seed=1), data, full_run)
+
+
+async def test_a_published_run_passes_the_check_and_serves_what_keras_computes(
+    data: Path, fold_run: Path, full_run: Path, tmp_path: Path
+) -> None:
+    convert_run(full_run, data, fold_run)
+    figures = evaluate_run(full_run, data, "test", tmp_path / "log.md")
+    assert figures["auc"] == 1.0
+    assert "| gradient |" in (tmp_path / "log.md").read_text()
+    assert (full_run / "evaluation-test.png").stat().st_size > 10_000
+    publish(full_run, Release(tmp_path / "repository", "pixel_importance", 1))
+    assert check_repository(tmp_path / "repository") == []
+    backend = await EmbeddedBackend.open(tmp_path / "repository")
+    (model,) = await backend.models()
+    assert model.release["evaluation"]["test"]["auc"] == 1.0
+    images = np.random.default_rng(1).integers(0, 256, (3, 32, 32, 1), dtype=np.uint8)
+    answer = await backend.infer(model, {"image": images}, ["importance"], timeout=10)
+    kernel = np.asarray(load_trained(full_run).get_layer("pixel_weights").kernel)[..., 0]
+    weights = ((kernel - kernel.min()) / np.ptp(kernel)).mean(axis=-1)
+    np.testing.assert_allclose(answer["importance"].astype(np.float64), images[..., 0] / 255 * weights, atol=1e-5)
+    await backend.close()
+    with pytest.raises(FileExistsError):
+        publish(full_run, Release(tmp_path / "repository", "pixel_importance", 1))
