@@ -1,0 +1,1 @@
+"""Measurements as commands. They print figures and judge nothing; machines are noisy, so compare within one run."""
