@@ -41,7 +41,7 @@ async def _difference(backend: InferenceBackend, classifier: ModelSpec, file: Pa
     height, width, _ = classifier.input("image").shape
     batch = to_model_input([pixels, shrunk], height, width)
     answer = await backend.infer(classifier, {"image": batch}, ["probabilities"], timeout=60)
-    original, small = (float(p) for p in answer["probabilities"][:, 1])  # type: ignore[arg-type]
+    original, small = (float(p) for p in answer["probabilities"][:, 1])
     return abs(original - small)
 
 
