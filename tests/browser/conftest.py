@@ -1,0 +1,271 @@
+"""A real gateway in a process of its own, and a real Chromium that looks at its page."""
+
+import base64
+import io
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from selenium.webdriver import ActionChains, Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.wait import WebDriverWait
+
+from tests.conftest import missing
+
+ROOT = Path(__file__).parents[2]
+START_TIMEOUT_S = 60
+ANSWER_TIMEOUT_S = 30
+
+CHROMIUM, CHROMEDRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
+# Without these, Chromium asks hosts of its own for updates.
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1280,1000",
+)
+
+# What the browser has decoded of an image element, as a lossless PNG.
+_REDRAW_SCRIPT = """
+const [image, done] = arguments;
+image.decode().then(() => {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+  canvas.getContext("2d").drawImage(image, 0, 0);
+  done(canvas.toDataURL("image/png").split(",")[1]);
+});
+"""
+
+
+class Gateway:
+    """A gateway that runs as `python -m api`."""
+
+    def __init__(self, url: str, process: subprocess.Popen[bytes]) -> None:
+        self.url = url
+        self._process = process
+
+    def explain(self, file: Path) -> dict[str, Any]:
+        """Ask what the page asks, without the page."""
+        headers = {"Content-Type": "application/octet-stream"}
+        request = urllib.request.Request(f"{self.url}/v1/explain", file.read_bytes(), headers)
+        with urllib.request.urlopen(request, timeout=ANSWER_TIMEOUT_S) as response:
+            answer: dict[str, Any] = json.load(response)
+        return answer
+
+    def wait_for(self, path: str) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self._answers(path):
+            assert self._process.poll() is None, "the gateway must keep running"
+            assert time.monotonic() < deadline, f"{path} must answer within {START_TIMEOUT_S} s"
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(timeout=30)
+
+    def _answers(self, path: str) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}{path}", timeout=5):
+                return True
+        except urllib.error.HTTPError as error:
+            error.close()
+            return False
+        except OSError:
+            return False
+
+
+StartGateway = Callable[..., Gateway]
+
+
+@contextmanager
+def _running_gateway(log: Path, until: str, settings: dict[str, str]) -> Iterator[Gateway]:
+    port = _free_port()
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CXR_")}
+    environment = {**inherited, "CXR_PORT": str(port), **settings}
+    command = [sys.executable, "-m", "api"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+    gateway = Gateway(f"http://127.0.0.1:{port}", process)
+    try:
+        gateway.wait_for(until)
+        yield gateway
+    finally:
+        print(log.read_text())
+        gateway.stop()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+@pytest.fixture(scope="session")
+def start_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartGateway]:
+    """Start gateways with given settings; each is stopped after the last test."""
+    with ExitStack() as running:
+
+        def start(until: str = "/readyz", **settings: str) -> Gateway:
+            log = tmp_path_factory.mktemp("gateway") / "log"
+            return running.enter_context(_running_gateway(log, until, settings))
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def tiny_gateway(start_gateway: StartGateway, tiny_repository: Path) -> Gateway:
+    return start_gateway(CXR_MODEL_REPOSITORY=str(tiny_repository))
+
+
+@pytest.fixture(scope="session")
+def shipped_gateway(start_gateway: StartGateway, shipped_repository: Path) -> Gateway:
+    return start_gateway(CXR_MODEL_REPOSITORY=str(shipped_repository))
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The page in a browser, as a user sees it."""
+
+    driver: Chrome
+
+    def open(self, gateway: Gateway) -> None:
+        self.driver.get(gateway.url)
+
+    def choose(self, file: Path) -> None:
+        self.part("file").send_keys(str(file))
+
+    def ask(self, gateway: Gateway, file: Path) -> None:
+        """Open the page, send a file and wait for what comes of it."""
+        self.open(gateway)
+        self.choose(file)
+        self.part("submit").click()
+        self.wait_for_outcome()
+
+    def run(self, script: str, *arguments: object) -> object:
+        return self.driver.execute_script(script, *arguments)
+
+    def devtools(self, command: str, parameters: dict[str, object]) -> None:
+        self.driver.execute_cdp_cmd(command, parameters)
+
+    def press(self, key: str) -> WebElement:
+        """Press a key where the focus is, and return where the focus is then."""
+        ActionChains(self.driver).send_keys(key).perform()
+        return self.driver.switch_to.active_element
+
+    def part(self, identifier: str) -> WebElement:
+        return self.driver.find_element(By.ID, identifier)
+
+    def text(self) -> str:
+        """What is visible of the page."""
+        return self.driver.find_element(By.TAG_NAME, "body").text
+
+    def pictures(self) -> list[WebElement]:
+        return [image for image in self.driver.find_elements(By.TAG_NAME, "img") if image.is_displayed()]
+
+    def captions(self) -> list[str]:
+        return [caption.text for caption in self.driver.find_elements(By.TAG_NAME, "figcaption")]
+
+    def wait_for_outcome(self) -> None:
+        self.wait_until(lambda: self.part("result").is_displayed() or self.part("problem").is_displayed())
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        WebDriverWait(self.driver, ANSWER_TIMEOUT_S).until(lambda _: condition())
+
+    def pixels_of(self, image: WebElement) -> NDArray[np.uint8]:
+        """Pixels that the browser has decoded, ``[rows, columns, 4]``, RGBA."""
+        redrawn = self.driver.execute_async_script(_REDRAW_SCRIPT, image)
+        return decoded({"data": redrawn})
+
+    def complaints(self) -> list[str]:
+        """What the console says, errors and violations of the content security policy among it."""
+        return [str(entry["message"]) for entry in self.driver.get_log("browser")]  # type: ignore[no-untyped-call]
+
+    def requested_hosts(self) -> set[str]:
+        """Hosts and ports that anything was requested from."""
+        return {urlsplit(url).netloc for url in self._requests() if urlsplit(url).scheme not in ("data", "blob")}
+
+    def _requests(self) -> list[str]:
+        entries = self.driver.get_log("performance")  # type: ignore[no-untyped-call]
+        messages = [json.loads(entry["message"])["message"] for entry in entries]
+        sent = [message for message in messages if message["method"] == "Network.requestWillBeSent"]
+        return [message["params"]["request"]["url"] for message in sent]
+
+
+@pytest.fixture(scope="session")
+def _chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    if not (shutil.which(CHROMIUM) and shutil.which(CHROMEDRIVER)):
+        missing(f"Debian's packages chromium and chromium-driver must be installed. Received: no {CHROMIUM}")
+    options = ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(flag)
+    driver = Chrome(options, ChromeService(str(CHROMEDRIVER)))
+    driver.set_script_timeout(ANSWER_TIMEOUT_S)
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+@pytest.fixture
+def page(_chromium: Chrome) -> Page:
+    """A page on which nothing has happened yet, with empty logs."""
+    _chromium.get("about:blank")
+    fresh = Page(_chromium)
+    fresh.complaints()
+    fresh.requested_hosts()
+    return fresh
+
+
+@dataclass(frozen=True, slots=True)
+class Radiographs:
+    """Images that the tiny model is sure of (`pneumonia`, `normal`) or unsure of (`indeterminate`)."""
+
+    pneumonia: Path
+    normal: Path
+    indeterminate: Path
+
+
+@pytest.fixture(scope="session")
+def radiographs(tmp_path_factory: pytest.TempPathFactory) -> Radiographs:
+    folder = tmp_path_factory.mktemp("radiographs")
+    means = {"pneumonia": 150, "normal": 40, "indeterminate": 85}
+    return Radiographs(**{name: _save(folder / f"{name}.png", mean) for name, mean in means.items()})
+
+
+def _save(file: Path, mean: float) -> Path:
+    """Write noise around a mean, a little brighter in the lower right, so that the answer is known."""
+    pixels = np.random.default_rng(7).normal(mean, 4, (300, 400))
+    pixels[150:, 200:] += 8
+    pixels += mean - pixels.mean()
+    Image.fromarray(np.rint(pixels).astype(np.uint8)).save(file)
+    return file
+
+
+def decoded(picture: dict[str, Any]) -> NDArray[np.uint8]:
+    """Pixels of a picture of the answer, ``[rows, columns, 4]``, RGBA."""
+    with Image.open(io.BytesIO(base64.b64decode(picture["data"]))) as image:
+        return np.asarray(image.convert("RGBA"))

@@ -1,0 +1,371 @@
+"""The page in a real browser, on a real gateway; what it shows is held against what the API answers."""
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from api.http.schemas import DISCLAIMER
+from tests.browser.conftest import Gateway, Page, Radiographs, StartGateway, decoded
+from tests.conftest import missing
+
+SAMPLES = Path(__file__).parents[1] / "data" / "samples"
+
+
+def percent(share: float) -> str:
+    if 0 < share < 0.0005:
+        return "under 0.1%"
+    return "over 99.9%" if 0.9995 <= share < 1 else f"{share * 100:.1f}%"
+
+
+def overlays(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    return [answer["explanations"][method]["overlay"] for method in ("silhouette", "gradient")]
+
+
+def assert_shows_explanations(page: Page, answer: dict[str, Any]) -> None:
+    """Check that the second and third picture are the answer's, file by file and pixel by pixel."""
+    for image, overlay in zip(page.pictures()[1:], overlays(answer), strict=True):
+        assert image.get_attribute("src") == f"data:{overlay['media_type']};base64,{overlay['data']}"
+        pixels = page.pixels_of(image)
+        assert pixels.shape[:2] == (overlay["height"], overlay["width"])
+        np.testing.assert_array_equal(pixels, decoded(overlay))
+
+
+def assert_quiet(page: Page, gateway: Gateway) -> None:
+    """Check that nothing went wrong unseen and that no other host was asked for anything."""
+    assert page.complaints() == []
+    assert page.requested_hosts() == {urlsplit(gateway.url).netloc}
+
+
+# PNEUMONIA
+
+
+def test_pneumonia_shows_the_original_and_both_overlays_of_the_answer(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs
+) -> None:
+    page.ask(tiny_gateway, radiographs.pneumonia)
+    original = page.pixels_of(page.pictures()[0])
+    np.testing.assert_array_equal(original, np.asarray(Image.open(radiographs.pneumonia).convert("RGBA")))
+    assert_shows_explanations(page, tiny_gateway.explain(radiographs.pneumonia))
+    assert_quiet(page, tiny_gateway)
+
+
+def test_pneumonia_shows_class_probability_threshold_and_model(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs
+) -> None:
+    page.ask(tiny_gateway, radiographs.pneumonia)
+    prediction = tiny_gateway.explain(radiographs.pneumonia)["prediction"]
+    assert page.part("label").text == "PNEUMONIA"
+    assert page.part("probability").text == f"probability {percent(prediction['probability'])}"
+    assert "Decision threshold: 40.0%" in page.part("threshold").text
+    facts = page.part("facts").text
+    assert "classifier, version 1 (tiny)" in facts
+    assert "PNG, 400 \N{MULTIPLICATION SIGN} 300 pixels, 8-bit" in facts
+
+
+def test_captions_say_where_and_what(page: Page, tiny_gateway: Gateway, radiographs: Radiographs) -> None:
+    page.ask(tiny_gateway, radiographs.pneumonia)
+    explanations = tiny_gateway.explain(radiographs.pneumonia)["explanations"]
+    original, boxed, dominant = page.captions()
+    assert "pneumonia.png" in original
+    assert "image-right: the viewer's right, which in a standard frontal view is the patient's left" in boxed
+    assert "Quadrant: lower right" in boxed
+    assert percent(explanations["silhouette"]["scores"]["image_right"]) in boxed
+    assert f"{percent(explanations['gradient']['coverage'])} of the image" in dominant
+    assert "the brightest is the most important" in dominant
+    assert "may contradict each other" in page.text()
+
+
+def test_every_picture_has_an_alternative_text(page: Page, tiny_gateway: Gateway, radiographs: Radiographs) -> None:
+    page.ask(tiny_gateway, radiographs.pneumonia)
+    texts = [image.get_attribute("alt") for image in page.pictures()]
+    assert all(texts)
+    assert len(set(texts)) == 3
+
+
+def test_a_constant_map_is_said_to_show_nothing(page: Page, tiny_gateway: Gateway, radiographs: Radiographs) -> None:
+    answer = tiny_gateway.explain(radiographs.pneumonia)
+    answer["explanations"]["gradient"] |= {"constant": True, "coverage": 0.0}
+    ask_for(page, tiny_gateway, radiographs.pneumonia, 200, json.dumps(answer))
+    assert "equally important, so none is shown" in page.captions()[2]
+    assert "at least" not in page.captions()[2]
+
+
+def test_an_indeterminate_answer_says_so(page: Page, tiny_gateway: Gateway, radiographs: Radiographs) -> None:
+    page.ask(tiny_gateway, radiographs.pneumonia)
+    assert not page.part("indeterminate").is_displayed()
+    page.ask(tiny_gateway, radiographs.indeterminate)
+    assert tiny_gateway.explain(radiographs.indeterminate)["prediction"]["indeterminate"]
+    assert page.part("probability").text.endswith("%, indeterminate")
+    assert "cannot tell NORMAL from PNEUMONIA" in page.part("indeterminate").text
+
+
+# NORMAL
+
+
+def test_normal_shows_the_original_alone_and_says_why(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs
+) -> None:
+    page.ask(tiny_gateway, radiographs.normal)
+    prediction = tiny_gateway.explain(radiographs.normal)["prediction"]
+    assert page.part("label").text == "NORMAL"
+    assert page.part("probability").text == f"probability {percent(prediction['probability'])}"
+    pneumonia = percent(prediction["probabilities"]["PNEUMONIA"])
+    assert f"Probability of PNEUMONIA: {pneumonia}." in page.part("threshold").text
+    (original,) = page.pictures()
+    np.testing.assert_array_equal(page.pixels_of(original), np.asarray(Image.open(radiographs.normal).convert("RGBA")))
+    assert "No explanation is shown for NORMAL." in page.text()
+    assert "contradict" not in page.text()
+    assert_quiet(page, tiny_gateway)
+
+
+# Problems
+
+
+def test_a_file_that_is_no_image_shows_the_problem(page: Page, tiny_gateway: Gateway, tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("no radiograph")
+    page.ask(tiny_gateway, file)
+    assert page.part("problem-title").text == "The image format is not supported"
+    assert "must be image/png or image/jpeg" in page.part("problem-detail").text
+    assert len(page.part("problem-request").text) > len("Request id: ")
+    assert page.pictures() == []
+
+
+def test_a_truncated_image_shows_the_problem_in_place_of_the_result(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs, tmp_path: Path
+) -> None:
+    page.ask(tiny_gateway, radiographs.pneumonia)
+    file = tmp_path / "half.png"
+    file.write_bytes(radiographs.pneumonia.read_bytes()[:2000])
+    page.choose(file)
+    page.part("submit").click()
+    page.wait_for_outcome()
+    assert page.part("problem-title").text == "The image cannot be decoded"
+    assert not page.part("result").is_displayed()
+
+
+def test_a_model_server_that_is_away_means_try_again(
+    page: Page, start_gateway: StartGateway, radiographs: Radiographs
+) -> None:
+    gateway = start_gateway("/healthz", CXR_BACKEND="triton", CXR_TRITON_URL="127.0.0.1:9")
+    page.ask(gateway, radiographs.pneumonia)
+    assert page.part("problem-title").text == "The model server is not available"
+    assert page.part("problem-hint").text == "Please try again in 5 s or later."
+
+
+def test_a_gateway_that_is_gone_shows_a_problem_and_leaves_the_form_usable(
+    page: Page, start_gateway: StartGateway, tiny_repository: Path, radiographs: Radiographs
+) -> None:
+    gateway = start_gateway(CXR_MODEL_REPOSITORY=str(tiny_repository))
+    page.open(gateway)
+    gateway.stop()
+    page.choose(radiographs.pneumonia)
+    page.part("submit").click()
+    page.wait_for_outcome()
+    assert page.part("problem-title").text == "The gateway could not be reached"
+    assert not page.part("problem-request").is_displayed()
+    assert page.part("submit").is_enabled()
+
+
+def test_an_answer_that_is_not_the_gateways_shows_a_problem(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs
+) -> None:
+    ask_for(page, tiny_gateway, radiographs.pneumonia, 502, "<h1>Bad gateway</h1>")
+    assert page.part("problem-title").text == "The answer could not be read"
+    assert "status 502" in page.part("problem-detail").text
+
+
+@pytest.mark.parametrize("missing_part", ["explanations", "prediction", "input"])
+def test_half_an_answer_is_not_shown(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs, missing_part: str
+) -> None:
+    answer = tiny_gateway.explain(radiographs.pneumonia)
+    del answer[missing_part]
+    ask_for(page, tiny_gateway, radiographs.pneumonia, 200, json.dumps(answer))
+    assert page.part("problem-title").text == "The answer could not be shown"
+    assert not page.part("result").is_displayed()
+
+
+def test_a_missing_probability_is_not_shown_as_a_number(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs
+) -> None:
+    answer = tiny_gateway.explain(radiographs.pneumonia)
+    answer["prediction"]["probability"] = None
+    ask_for(page, tiny_gateway, radiographs.pneumonia, 200, json.dumps(answer))
+    assert page.part("problem-title").text == "The answer could not be shown"
+
+
+def test_markup_in_an_answer_stays_text(page: Page, tiny_gateway: Gateway, radiographs: Radiographs) -> None:
+    markup = "<img src=x onerror=alert(1)>"
+    problem = {"title": markup, "detail": markup, "request_id": markup}
+    ask_for(page, tiny_gateway, radiographs.pneumonia, 422, json.dumps(problem))
+    assert page.part("problem-title").text == page.part("problem-detail").text == markup
+    assert page.driver.find_elements(By.TAG_NAME, "img") == []
+
+
+def ask_for(page: Page, gateway: Gateway, file: Path, status: int, body: str) -> None:
+    """Send a file, and let the page receive a given answer that this gateway would not give."""
+    page.open(gateway)
+    page.run("const [body, status] = arguments; window.fetch = async () => new Response(body, {status})", body, status)
+    page.choose(file)
+    page.part("submit").click()
+    page.wait_for_outcome()
+
+
+# The form
+
+
+def test_the_disclaimer_is_there_from_the_start(page: Page, tiny_gateway: Gateway) -> None:
+    page.open(tiny_gateway)
+    assert DISCLAIMER in page.text()
+    assert_quiet(page, tiny_gateway)
+
+
+def test_without_a_file_nothing_is_sent(page: Page, tiny_gateway: Gateway) -> None:
+    page.open(tiny_gateway)
+    page.part("submit").click()
+    assert page.driver.switch_to.active_element == page.part("file")
+    assert not page.part("problem").is_displayed()
+
+
+def test_the_keyboard_is_enough(page: Page, tiny_gateway: Gateway, radiographs: Radiographs) -> None:
+    page.open(tiny_gateway)
+    assert page.press(Keys.TAB) == page.part("file")
+    page.choose(radiographs.pneumonia)
+    assert page.press(Keys.TAB) == page.part("submit")
+    page.press(Keys.ENTER)
+    page.wait_for_outcome()
+    assert page.driver.switch_to.active_element == page.part("result-title")
+
+
+def test_a_dropped_file_is_chosen(page: Page, tiny_gateway: Gateway, radiographs: Radiographs) -> None:
+    page.open(tiny_gateway)
+    drop(page, radiographs.pneumonia)
+    page.part("submit").click()
+    page.wait_for_outcome()
+    assert "pneumonia.png" in page.captions()[0]
+    assert_quiet(page, tiny_gateway)
+
+
+def test_two_dropped_files_are_refused(page: Page, tiny_gateway: Gateway, radiographs: Radiographs) -> None:
+    page.open(tiny_gateway)
+    drop(page, radiographs.pneumonia, radiographs.normal)
+    assert page.part("problem-title").text == "One radiograph at a time"
+
+
+def test_waiting_is_visible_and_another_file_calls_it_off(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs
+) -> None:
+    page.open(tiny_gateway)
+    page.choose(radiographs.pneumonia)
+    with_latency(page, 1500)
+    try:
+        page.part("submit").click()
+        assert not page.part("submit").is_enabled()
+        assert page.part("outcome").get_attribute("aria-busy") == "true"
+        assert page.part("status").text == "Reading the radiograph…"
+        page.choose(radiographs.normal)
+        assert page.part("submit").is_enabled()
+        assert not page.part("problem").is_displayed()
+        page.part("submit").click()
+        page.wait_for_outcome()
+    finally:
+        with_latency(page, 0)
+    assert page.part("label").text == "NORMAL"
+    assert page.part("outcome").get_attribute("aria-busy") == "false"
+    assert len(page.pictures()) == 1
+
+
+def test_a_late_answer_to_an_earlier_submission_is_ignored(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs
+) -> None:
+    page.open(tiny_gateway)
+    page.run("window.resolvers = []; window.fetch = () => new Promise((resolve) => resolvers.push(resolve))")
+    for file in (radiographs.pneumonia, radiographs.normal):
+        page.choose(file)
+        page.part("submit").click()
+    resolve = "resolvers[arguments[0]](new Response(arguments[1]))"
+    page.run(resolve, 0, json.dumps(tiny_gateway.explain(radiographs.pneumonia)))
+    assert page.part("outcome").get_attribute("aria-busy") == "true"
+    page.run(resolve, 1, json.dumps(tiny_gateway.explain(radiographs.normal)))
+    page.wait_for_outcome()
+    assert page.part("label").text == "NORMAL"
+
+
+def test_choosing_another_file_takes_the_old_result_away(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs
+) -> None:
+    page.ask(tiny_gateway, radiographs.pneumonia)
+    page.choose(radiographs.normal)
+    assert not page.part("result").is_displayed()
+    assert page.pictures() == []
+
+
+def test_a_narrow_screen_stacks_the_pictures_and_never_scrolls_sideways(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs
+) -> None:
+    narrow: dict[str, object] = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
+    page.devtools("Emulation.setDeviceMetricsOverride", narrow)
+    try:
+        page.ask(tiny_gateway, radiographs.pneumonia)
+        width = page.run("return document.documentElement.scrollWidth")
+        tops = [image.location["y"] for image in page.pictures()]
+    finally:
+        page.devtools("Emulation.clearDeviceMetricsOverride", {})
+    assert width == 360
+    assert len(set(tops)) == 3
+
+
+def drop(page: Page, *files: Path) -> None:
+    """Drag files from outside the browser and drop them on the page, as the desktop would."""
+    data = {"items": [], "files": [str(file) for file in files], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        event: dict[str, object] = {"type": kind, "x": 300, "y": 300, "data": data}
+        page.devtools("Input.dispatchDragEvent", event)
+
+
+def with_latency(page: Page, milliseconds: int) -> None:
+    conditions: dict[str, object] = {
+        "offline": False,
+        "latency": milliseconds,
+        "downloadThroughput": -1,
+        "uploadThroughput": -1,
+    }
+    page.devtools("Network.emulateNetworkConditions", conditions)
+
+
+# The shipped models on real radiographs
+
+
+def samples() -> list[Path]:
+    return sorted(SAMPLES.glob("*.jpeg"))
+
+
+def test_the_samples_hold_both_classes() -> None:
+    if not samples():
+        missing("tests/data/samples must hold radiographs. Received: none")
+    assert {file.name.partition("-")[0] for file in samples()} == {"normal", "pneumonia"}
+
+
+@pytest.mark.parametrize("sample", samples(), ids=lambda file: file.name)
+def test_a_real_radiograph_on_the_shipped_models(page: Page, shipped_gateway: Gateway, sample: Path) -> None:
+    page.ask(shipped_gateway, sample)
+    answer = shipped_gateway.explain(sample)
+    with Image.open(sample) as radiograph:
+        original = np.asarray(radiograph.convert("RGBA"), dtype=np.int16)
+    label = sample.name.partition("-")[0].upper()
+    assert page.part("label").text == answer["prediction"]["label"] == label
+    # Two JPEG decoders may round differently.
+    assert np.abs(page.pixels_of(page.pictures()[0]) - original).max() <= 2
+    if label == "PNEUMONIA":
+        assert_shows_explanations(page, answer)
+    else:
+        assert len(page.pictures()) == 1
+    assert_quiet(page, shipped_gateway)
