@@ -16,15 +16,18 @@ class FFTConv2D(keras.layers.Layer):
     filters]`` and bias ``[filters]``, as in Conv2D, so that weights move between the two unchanged.
     """
 
-    def __init__(self, filters: int, kernel_size: int, **kwargs: object) -> None:
+    def __init__(
+        self, filters: int, kernel_size: int, kernel_initializer: str = "glorot_uniform", **kwargs: object
+    ) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.kernel_size = kernel_size
+        self.kernel_initializer = kernel_initializer
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the kernel and the bias."""
         shape = (self.kernel_size, self.kernel_size, input_shape[-1], self.filters)
-        self.kernel = self.add_weight(name="kernel", shape=shape, initializer="glorot_uniform")
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=self.kernel_initializer)
         self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
@@ -46,7 +49,12 @@ class FFTConv2D(keras.layers.Layer):
 
     def get_config(self) -> dict[str, object]:
         """Arguments to build the layer anew."""
-        return {**super().get_config(), "filters": self.filters, "kernel_size": self.kernel_size}
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "kernel_initializer": self.kernel_initializer,
+        }
 
 
 def _power_of_two(at_least: int) -> int:
