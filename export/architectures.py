@@ -60,9 +60,10 @@ def build_gradient_model(image_size: int = GRADIENT_MODEL_SIZE, init: str = "non
     image = keras.Input((image_size, image_size, 1), name="image")
     x = layers.Rescaling(1 / 255)(image)
     x = layers.Concatenate(name="replicate")([x, x, x])
-    # From zero, every weight is what the data taught. From a random start, noise as large as what is learnt would stay
-    # in the kernel and be shown as importance; the function and the kernels' shapes are the study's either way.
-    x = FFTConv2D(1, image_size, kernel_initializer="zeros", name="pixel_weights")(x)
+    # From nearly zero, the weights are what the data taught. From Keras's default, noise as large as what is learnt
+    # would stay in the kernel and be shown as importance; function and kernel shapes are the study's either way.
+    start = keras.initializers.RandomNormal(stddev=1e-4)
+    x = FFTConv2D(1, image_size, kernel_initializer=start, name="pixel_weights")(x)
     x = layers.MaxPooling2D(2)(x)
     x = FFTConv2D(1, image_size // 2, name="second_kernel")(x)
     x = layers.MaxPooling2D(2)(x)

@@ -17,12 +17,16 @@ class FFTConv2D(keras.layers.Layer):
     """
 
     def __init__(
-        self, filters: int, kernel_size: int, kernel_initializer: str = "glorot_uniform", **kwargs: object
+        self,
+        filters: int,
+        kernel_size: int,
+        kernel_initializer: str | keras.Initializer = "glorot_uniform",
+        **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.kernel_size = kernel_size
-        self.kernel_initializer = kernel_initializer
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the kernel and the bias."""
@@ -53,7 +57,7 @@ class FFTConv2D(keras.layers.Layer):
             **super().get_config(),
             "filters": self.filters,
             "kernel_size": self.kernel_size,
-            "kernel_initializer": self.kernel_initializer,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
 
 

@@ -30,6 +30,8 @@ async def open_backend(settings: BackendSettings) -> InferenceBackend:
     ------
     ValueError
         A setting is out of range.
+    RuntimeError
+        The embedded backend is not installed.
     serving.repository.RepositoryError
         The embedded backend cannot serve the repository.
     """
@@ -38,8 +40,10 @@ async def open_backend(settings: BackendSettings) -> InferenceBackend:
         from serving.triton import TritonBackend
 
         return await TritonBackend.open(settings.triton_urls, max_in_flight=settings.max_in_flight)
-    from serving.embedded import EmbeddedBackend
-
+    try:
+        from serving.embedded import EmbeddedBackend
+    except ModuleNotFoundError as error:
+        raise RuntimeError("The embedded backend needs ONNX Runtime: pip install 'cxr-explain[embedded]'") from error
     return await EmbeddedBackend.open(
         settings.repository, max_in_flight=settings.max_in_flight, threads=settings.embedded_threads
     )
