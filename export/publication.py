@@ -28,6 +28,7 @@ _ELEMENT_TYPES: Mapping[int, triton.DataType] = {
     onnx.TensorProto.FLOAT: triton.DataType.TYPE_FP32,
 }
 _LABELS_OUTPUT, _LABELS_FILE = "probabilities", "labels.txt"
+_PICTURE = "evaluation-test.png"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,8 @@ def publish(run: Path, release: Release) -> None:
     if record["labels"]:
         (release.folder / _LABELS_FILE).write_text("\n".join(record["labels"]) + "\n")
     (release.folder / "MODEL_CARD.md").write_text(_model_card(release, record))
+    if (run / _PICTURE).is_file():
+        shutil.copyfile(run / _PICTURE, release.folder / _PICTURE)
 
 
 def release_record(run: Path) -> dict[str, Any]:
