@@ -17,7 +17,9 @@ def main() -> int:
     except (UnknownSetting, ValidationError) as error:
         print(f"The gateway does not start: {error}", file=sys.stderr)
         return 2
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # Only our own loggers follow the setting: libraries log what they read, such as a patient's name in EXIF.
+    logging.basicConfig(level="WARNING", format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("cxr").setLevel(settings.log_level.upper())
     uvicorn.run(
         create_app(settings),
         host=settings.host,

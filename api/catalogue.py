@@ -12,6 +12,11 @@ from serving.backend import BackendProtocolError, BackendUnavailable, InferenceB
 CLASSIFIER = "classifier"
 IMAGE = "image"
 _MAX_AGE_S = 10.0
+# Outputs that the gateway reads, and their dimensions after the batch; section 5 of the model contract.
+_OUTPUT_DIMENSIONS: Mapping[str, Mapping[str, int]] = {
+    CLASSIFIER: {"probabilities": 1},
+    "pixel_importance": {"importance": 2},
+}
 
 
 class ModelCatalogue:
@@ -33,11 +38,14 @@ class ModelCatalogue:
         ------
         BackendUnavailable
             The model server is away, or has no such model ready.
+        BackendProtocolError
+            The model is not of the form that the model contract has.
         """
         models = await self.all()
         if name not in models:
             self.forget()
             raise BackendUnavailable(f"Model {name!r} must be ready. Received: {sorted(models)}")
+        _check_contract(models[name])
         return models[name]
 
     async def all(self) -> Mapping[str, ModelSpec]:
@@ -58,6 +66,17 @@ class ModelCatalogue:
         self._read_at = -math.inf
 
 
+def _check_contract(model: ModelSpec) -> None:
+    """Refuse a model before its answers are misread: once here, and in `/readyz`, instead of in every request."""
+    input_size(model)
+    shapes = {output.name: output.shape for output in model.outputs}
+    for name, dimensions in _OUTPUT_DIMENSIONS.get(model.name, {}).items():
+        if len(shapes.get(name, ())) != dimensions:
+            raise BackendProtocolError(
+                f"Output {name!r} of {model.name!r} must have {dimensions} dimensions. Received: {shapes}"
+            )
+
+
 def identity(model: ModelSpec) -> ModelIdentity:
     """Give name, version and architecture of a model."""
     return ModelIdentity(model.name, model.version, str(model.release.get("architecture", "unknown")))
@@ -75,6 +94,11 @@ def input_size(model: ModelSpec) -> tuple[int, int]:
     if len(shape) != 3 or shape[2] != 1 or min(shape) < 1:
         raise BackendProtocolError(f"`image` of {model.name!r} must be of shape [H, W, 1]. Received: shape={shape}")
     return shape[0], shape[1]
+
+
+def takes_radiographs(model: ModelSpec) -> bool:
+    """Tell whether a model is one of ours: a model server may hold other people's models as well."""
+    return any(spec.name == IMAGE and len(spec.shape) == 3 for spec in model.inputs)
 
 
 def evaluation(model: ModelSpec) -> Mapping[str, Any] | None:

@@ -26,7 +26,14 @@ class DecisionRule:
         ----------
         probabilities
             Calibrated probabilities in the order of `labels`, shape ``[2]``, 0 to 1.
+
+        Raises
+        ------
+        BackendProtocolError
+            These are no probabilities of the labels.
         """
+        if len(probabilities) != len(self.labels) or not ((probabilities >= 0) & (probabilities <= 1)).all():
+            raise BackendProtocolError(f"There must be {len(self.labels)} probabilities in 0..1.")
         by_label = {label: float(p) for label, p in zip(self.labels, probabilities, strict=True)}
         positive = by_label[POSITIVE_LABEL]
         negative_label = next(label for label in self.labels if label != POSITIVE_LABEL)

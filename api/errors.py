@@ -11,6 +11,7 @@ GatewayError
 ├── UnsupportedMediaType    the image is in a format that is not read
 ├── UndecodableImage        the image is damaged
 ├── InvalidParameter        a query parameter is unknown or out of range
+├── UploadTimeout           the image did not arrive in time
 ├── TooManyRequests         the gateway is at its limit of requests in work
 └── DeadlineExceeded        the answer took longer than the gateway's limit
 
@@ -44,6 +45,10 @@ class UndecodableImage(GatewayError):
 
 class InvalidParameter(GatewayError):
     """A query parameter is unknown or outside its range."""
+
+
+class UploadTimeout(GatewayError):
+    """The body of the request did not arrive within the gateway's limit."""
 
 
 class TooManyRequests(GatewayError):

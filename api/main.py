@@ -37,6 +37,9 @@ def create_app(settings: Settings, *, open_backend: OpenBackend = open_backend) 
         version=version("cxr-explain"),
         description="Reads a chest radiograph, says NORMAL or PNEUMONIA and shows why. Not a medical device.",
         lifespan=_lifespan(settings, open_backend),
+        # A redirect would name the host that the client claimed, and make it send the radiograph a second time.
+        redirect_slashes=False,
+        redoc_url=None,
     )
     for router in (radiographs.router, operations.router, page.router):
         app.include_router(router)

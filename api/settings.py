@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Mapping
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,8 +18,8 @@ _NOT_BUILT = {
     "CXR_QUALITY_GATE": "the input gate is not built yet; leave it empty",
     "CXR_RECEIPT_KEY": "receipts are not built yet; leave it empty",
 }
-# Read by the test suite, not by the gateway.
-_FOREIGN = {"CXR_REQUIRE_ALL"}
+# Not the gateway's: the test suite's own variable, and what Kubernetes derives from a service named cxr-something.
+_FOREIGN = re.compile(r"CXR_REQUIRE_ALL|CXR_\w+_SERVICE_(HOST|PORT)(_\w+)?|CXR_\w+_PORT(_\d+_\w+)?")
 
 
 class Settings(BaseSettings):
@@ -56,6 +56,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_backend(self) -> "Settings":
+        if self.backend == "embedded" and not self.model_repository.is_dir():
+            raise ValueError("CXR_MODEL_REPOSITORY must name a folder; only a checkout of the project has a default")
         if (self.backend == "triton") != bool(self.triton_url):
             raise ValueError("CXR_TRITON_URL must be set with CXR_BACKEND=triton, and only then")
         return self
@@ -65,7 +67,7 @@ class UnknownSetting(ValueError):
     """A variable with the gateway's prefix is not a setting, or one that is not built yet."""
 
 
-def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+def read_settings() -> Settings:
     """Read the settings from the process environment.
 
     Raises
@@ -75,9 +77,9 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     pydantic.ValidationError
         A value is out of range.
     """
-    for name in environment:
-        if name.startswith(PREFIX) and name not in _FOREIGN and environment[name]:
-            _refuse_without_effect(name)
+    for name, value in os.environ.items():
+        if value and name.upper().startswith(PREFIX):
+            _refuse_without_effect(name.upper())
     return Settings()
 
 
@@ -85,7 +87,7 @@ def _refuse_without_effect(name: str) -> None:
     if name in _NOT_BUILT:
         raise UnknownSetting(f"{name}: {_NOT_BUILT[name]}.")
     known = [PREFIX + field.upper() for field in Settings.model_fields]
-    if name not in known:
+    if name not in known and not _FOREIGN.fullmatch(name):
         nearest = difflib.get_close_matches(name, known, n=1)
         hint = f" Did you mean {nearest[0]}?" if nearest else ""
         raise UnknownSetting(f"{name}: there is no such setting.{hint}")

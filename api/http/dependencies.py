@@ -10,6 +10,8 @@ from api.errors import NotAcceptable, TooManyRequests
 from api.pipeline import Pipeline
 from api.settings import Settings
 
+_JSON_RANGES = ("application/json", "application/*", "*/*")  # from specific to general
+
 
 @dataclass(slots=True)
 class Admission:
@@ -69,12 +71,18 @@ def accept_json(request: Request) -> None:
     NotAcceptable
         The `Accept` header excludes `application/json`.
     """
-    accepted = request.headers.get("accept") or "*/*"
-    if not any(_matches_json(media_range) for media_range in accepted.split(",")):
+    accepted = ",".join(request.headers.getlist("accept")) or "*/*"
+    qualities = dict(_media_range(part) for part in accepted.split(","))
+    # RFC 9110, section 12.5.1: the most specific range that matches decides.
+    decisive = next((media_range for media_range in _JSON_RANGES if media_range in qualities), None)
+    if decisive is None or qualities[decisive] == 0:
         raise NotAcceptable("The answer can be given as application/json only.")
 
 
-def _matches_json(media_range: str) -> bool:
-    essence, *parameters = (part.strip().lower() for part in media_range.split(";"))
-    excluded = any(parameter.replace(" ", "") in ("q=0", "q=0.0", "q=0.00", "q=0.000") for parameter in parameters)
-    return essence in ("application/json", "application/*", "*/*") and not excluded
+def _media_range(part: str) -> tuple[str, float]:
+    essence, *parameters = (piece.strip().lower() for piece in part.split(";"))
+    weights = [parameter.removeprefix("q=") for parameter in parameters if parameter.startswith("q=")]
+    try:
+        return essence, float(weights[0]) if weights else 1.0
+    except ValueError:
+        return essence, 1.0

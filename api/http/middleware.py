@@ -7,7 +7,7 @@ import traceback
 import uuid
 
 from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.problems import INTERNAL_ERROR, problem_response
@@ -19,6 +19,8 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",  # answers hold pictures of a patient
 }
+
+_CLIENT_CLOSED_REQUEST = 499  # nginx's number, known to those who read logs
 
 log = logging.getLogger("cxr.access")
 
@@ -70,6 +72,8 @@ class AccessLogMiddleware:
 
         try:
             await self._app(scope, receive, send_and_note)
+        except ClientDisconnect:
+            status = _CLIENT_CLOSED_REQUEST  # nobody is left to answer
         finally:
             elapsed_ms = (time.perf_counter() - started) * 1000
             request_id = scope["state"]["request_id"]
@@ -99,6 +103,8 @@ class LastResortMiddleware:
 
         try:
             await self._app(scope, receive, send_and_note)
+        except ClientDisconnect:
+            raise
         except Exception as error:
             request = Request(scope)
             _log_failure(error, request.state.request_id)

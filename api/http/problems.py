@@ -1,5 +1,6 @@
 """Errors as RFC 9457 problem documents: one table, one function."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -19,10 +20,13 @@ from api.errors import (
     TooManyRequests,
     UndecodableImage,
     UnsupportedMediaType,
+    UploadTimeout,
 )
-from serving.backend import BackendProtocolError, BackendTimeout, BackendUnavailable
+from serving.backend import BackendError, BackendProtocolError, BackendTimeout, BackendUnavailable
 
 MEDIA_TYPE = "application/problem+json"
+
+log = logging.getLogger("cxr")
 
 
 class Problem(BaseModel):
@@ -66,6 +70,7 @@ PROBLEM_TYPES: Mapping[type[Exception], ProblemType] = {
     InvalidParameter: ProblemType(
         HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-parameter", "A parameter is unknown or out of range"
     ),
+    UploadTimeout: ProblemType(HTTPStatus.REQUEST_TIMEOUT, "upload-timeout", "The image did not arrive in time"),
     TooManyRequests: ProblemType(
         HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", "Too many requests are in work", retry_after_s=1
     ),
@@ -111,7 +116,10 @@ def problem_response(request: Request, kind: ProblemType, detail: str) -> JSONRe
 
 
 def answer_exception(request: Request, error: Exception) -> JSONResponse:
-    """Answer any error of the gateway, the backend or the framework; the texts of server errors stay generic."""
+    """Answer any error of the gateway, the backend or the framework.
+
+    The texts of server errors stay generic; what a backend says goes to the operators' log.
+    """
     match error:
         case RequestValidationError():
             return problem_response(request, PROBLEM_TYPES[InvalidParameter], _broken_rules(error))
@@ -119,6 +127,8 @@ def answer_exception(request: Request, error: Exception) -> JSONResponse:
             return _answer_http_exception(request, error)
         case _:
             kind = problem_type_of(error)
+            if isinstance(error, BackendError):
+                log.warning("request %s: %s: %s", request.state.request_id, type(error).__name__, error)
             return problem_response(request, kind, kind.detail or str(error))
 
 

@@ -1,12 +1,13 @@
 """Reads the one image of a request into memory; nothing of a patient is spooled to disk."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 
 from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from api.errors import ImageTooLarge, InvalidRequest, UnsupportedMediaType
+from api.errors import ImageTooLarge, InvalidRequest, UnsupportedMediaType, UploadTimeout
 
 FIELD = "image"
 _IMAGE_TYPES = ("image/png", "image/jpeg")
@@ -15,7 +16,7 @@ _MULTIPART = "multipart/form-data"
 _FORM_OVERHEAD = 64 * 1024  # boundaries and part headers around the file
 
 
-async def read_image(request: Request, max_bytes: int) -> bytes:
+async def read_image(request: Request, max_bytes: int, timeout_s: float) -> bytes:
     """Read the image of a request: the form field `image`, or the bare body.
 
     Parameters
@@ -24,6 +25,8 @@ async def read_image(request: Request, max_bytes: int) -> bytes:
         A POST request whose body has not been read.
     max_bytes
         Largest image in bytes.
+    timeout_s
+        Seconds within which the whole body must arrive, so that stalled uploads cannot occupy the gateway.
 
     Raises
     ------
@@ -33,7 +36,17 @@ async def read_image(request: Request, max_bytes: int) -> bytes:
         The declared media type is not that of a supported image.
     ImageTooLarge
         The image has more than `max_bytes`.
+    UploadTimeout
+        The body did not arrive in time.
     """
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await _read_image(request, max_bytes)
+    except TimeoutError as error:
+        raise UploadTimeout(f"The image must arrive within {timeout_s:g} s.") from error
+
+
+async def _read_image(request: Request, max_bytes: int) -> bytes:
     media_type = _essence(request.headers)
     if media_type == _MULTIPART:
         return await _read_form(request, max_bytes)

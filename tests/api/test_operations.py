@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 
 import httpx
+import pytest
 
 from api.settings import Settings
-from serving.backend import BackendUnavailable, ModelSpec
+from serving.backend import BackendUnavailable, ModelSpec, TensorSpec
 from serving.embedded import EmbeddedBackend
 from tests import tiny_repository as tiny
 from tests.api.conftest import OpenBackend, running_gateway
@@ -29,6 +30,27 @@ class Wavering(EmbeddedBackend):
 async def test_alive_and_ready(client: httpx.AsyncClient) -> None:
     assert (await client.get("/healthz")).json() == {"status": "ok"}
     assert (await client.get("/readyz")).json() == {"status": "ready"}
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+async def test_load_balancers_may_ask_with_head(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.head(path)
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
+class Shared(EmbeddedBackend):
+    """A model server that holds somebody else's model as well."""
+
+    async def models(self) -> Sequence[ModelSpec]:
+        foreign = ModelSpec("llm", "1", (TensorSpec("text", "object", (1,)),), (), 8)
+        return [*await super().models(), foreign]
+
+
+async def test_models_of_others_are_left_out(open_with: Callable[[type[EmbeddedBackend]], OpenBackend]) -> None:
+    async with running_gateway(Settings(), open_with(Shared)) as client:
+        listed = [model["name"] for model in (await client.get("/v1/models")).json()["models"]]
+        assert listed == ["classifier", "pixel_importance"]
+        assert (await client.get("/readyz")).status_code == 200
 
 
 async def test_readiness_follows_the_model_server(open_with: Callable[[type[EmbeddedBackend]], OpenBackend]) -> None:

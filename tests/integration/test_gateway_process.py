@@ -1,5 +1,7 @@
 """`python -m api` as a user runs it: real sockets, real signals, real memory."""
 
+import io
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -7,10 +9,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from PIL import Image
 
 from serving.local_triton import LocalTriton, free_ports, start
 from tests.api.test_problems import BAD_REQUESTS
 from tests.gateway_process import GatewayProcess, gateway_process, wait_until_ok, without_settings
+from tests.images import grey
 
 SAMPLES = Path(__file__).parents[1] / "data" / "samples"
 ALLOWED_SPIKE_MIB = 300
@@ -39,6 +43,43 @@ def test_bad_requests_do_not_spike_the_memory(tiny_repository: Path) -> None:
         for request, _, _ in BAD_REQUESTS.values():
             httpx.post(f"{gateway.url}/v1/explain", **request, timeout=30)
         assert gateway.peak_memory_mib() - before < ALLOWED_SPIKE_MIB
+
+
+def test_patient_data_in_an_image_or_a_request_stay_out_of_the_log(
+    tiny_repository: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """At the most talkative level: libraries log what they read, EXIF for one."""
+    exif = Image.Exif()
+    exif[0x010E] = "DOE^JANE 1980-01-01"  # ImageDescription
+    exif[0x0112] = 6
+    buffer = io.BytesIO()
+    Image.fromarray(grey(200)).save(buffer, "jpeg", exif=exif, comment=b"DOE^JANE")
+    settings = {"CXR_MODEL_REPOSITORY": str(tiny_repository), "CXR_LOG_LEVEL": "debug"}
+    with gateway_process(settings) as gateway:
+        for data in (buffer.getvalue(), buffer.getvalue()[:-60]):
+            files = {"image": ("DOE^JANE.jpeg", data, "image/jpeg")}
+            httpx.post(f"{gateway.url}/v1/explain", files=files, headers={"X-Patient": "DOE^JANE"}, timeout=20)
+        httpx.get(f"{gateway.url}/DOE^JANE?subject=DOE^JANE")
+    log = "".join(capfd.readouterr())
+    assert log.count("POST /v1/explain") == 2
+    assert "DOE" not in log
+    assert "1980" not in log
+
+
+def test_a_client_that_leaves_during_its_upload_is_no_error(
+    tiny_repository: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with gateway_process({"CXR_MODEL_REPOSITORY": str(tiny_repository)}) as gateway:
+        host, port = gateway.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall(
+                b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 1000\r\n\r\nabc"
+            )
+        assert predict(gateway).status_code == 200
+    log = "".join(capfd.readouterr())
+    assert "POST /v1/predict 499" in log
+    assert "ERROR" not in log
+    assert "Traceback" not in log
 
 
 def test_settings_that_have_no_effect_stop_the_gateway() -> None:

@@ -16,7 +16,7 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_defaults_need_nothing() -> None:
-    settings = read_settings({})
+    settings = read_settings()
     assert (settings.host, settings.port, settings.backend) == ("127.0.0.1", 8080, "embedded")
     assert settings.max_upload_bytes == 32 * 2**20
     assert settings.max_pixels == 50_000_000
@@ -58,16 +58,31 @@ def test_addresses_of_triton_take_no_scheme(monkeypatch: pytest.MonkeyPatch, url
         read_settings()
 
 
-@pytest.mark.parametrize("name", ["CXR_API_KEYS", "CXR_QUALITY_GATE", "CXR_RECEIPT_KEY"])
-def test_what_is_not_built_yet_is_refused_and_not_ignored(name: str) -> None:
+@pytest.mark.parametrize("name", ["CXR_API_KEYS", "CXR_QUALITY_GATE", "CXR_RECEIPT_KEY", "cxr_api_keys"])
+def test_what_is_not_built_yet_is_refused_and_not_ignored(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "")
+    read_settings()
+    monkeypatch.setenv(name, "x")
     with pytest.raises(UnknownSetting, match="not built yet"):
-        read_settings({name: "x"})
-    read_settings({name: ""})
+        read_settings()
 
 
-def test_a_misspelt_name_is_refused_with_a_suggestion() -> None:
+def test_a_misspelt_name_is_refused_with_a_suggestion(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXR_MAX_PIXEL", "5")
     with pytest.raises(UnknownSetting, match="CXR_MAX_PIXELS"):
-        read_settings({"CXR_MAX_PIXEL": "5"})
+        read_settings()
+
+
+@pytest.mark.parametrize("name", ["CXR_EXPLAIN_SERVICE_HOST", "CXR_EXPLAIN_PORT", "CXR_EXPLAIN_PORT_8080_TCP_ADDR"])
+def test_variables_that_kubernetes_makes_of_a_service_are_let_pass(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "tcp://10.0.0.1:8080")
+    read_settings()
+
+
+def test_the_embedded_backend_needs_a_folder_of_models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CXR_MODEL_REPOSITORY", str(tmp_path / "nothing"))
+    with pytest.raises(ValidationError, match="CXR_MODEL_REPOSITORY"):
+        read_settings()
 
 
 def test_the_example_file_lists_every_setting_with_its_default() -> None:

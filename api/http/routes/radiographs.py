@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from api.http.dependencies import RequestId, State, accept_json, admit
+from api.http.dependencies import GatewayState, RequestId, State, accept_json, admit
 from api.http.problems import MEDIA_TYPE, Problem
 from api.http.respond import explain_out, predict_out
 from api.http.schemas import ExplainOut, ExplainQuery, NoQuery, PredictOut
@@ -33,6 +33,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     for status, name in {
         400: "invalid-request",
         406: "not-acceptable",
+        408: "upload-timeout",
         413: "image-too-large",
         415: "unsupported-media-type",
         422: "undecodable-image or invalid-parameter",
@@ -56,8 +57,8 @@ async def predict(
     request: Request, _query: Annotated[NoQuery, Query()], state: State, request_id: RequestId
 ) -> PredictOut:
     """Say NORMAL or PNEUMONIA, with a calibrated probability."""
-    data = await read_image(request, state.settings.max_upload_bytes)
-    return predict_out(await state.pipeline.report(data), request_id)
+    report = await state.pipeline.report(await _read(request, state))
+    return predict_out(report, request_id)
 
 
 @router.post("/explain", openapi_extra=_BODY)
@@ -65,5 +66,9 @@ async def explain(
     request: Request, query: Annotated[ExplainQuery, Query()], state: State, request_id: RequestId
 ) -> ExplainOut:
     """Say NORMAL or PNEUMONIA and show why."""
-    data = await read_image(request, state.settings.max_upload_bytes)
-    return explain_out(await state.pipeline.report(data, query.options()), request_id)
+    report = await state.pipeline.report(await _read(request, state), query.options())
+    return explain_out(report, request_id)
+
+
+async def _read(request: Request, state: GatewayState) -> bytes:
+    return await read_image(request, state.settings.max_upload_bytes, state.settings.request_timeout_s)
