@@ -39,6 +39,8 @@ def create_app(settings: Settings, *, open_backend: OpenBackend = open_backend) 
         lifespan=_lifespan(settings, open_backend),
         # A redirect would name the host that the client claimed, and make it send the radiograph a second time.
         redirect_slashes=False,
+        # The framework's own pages load scripts from another host; `routes.page` has one that does not.
+        docs_url=None,
         redoc_url=None,
     )
     for router in (radiographs.router, operations.router, page.router):

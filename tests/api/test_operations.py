@@ -113,11 +113,19 @@ async def test_the_contract_is_described(client: httpx.AsyncClient) -> None:
     assert "application/problem+json" in explain["responses"]["422"]["content"]
 
 
-async def test_the_page_and_its_files_come_from_the_gateway_alone(client: httpx.AsyncClient) -> None:
-    page = await client.get("/")
+@pytest.mark.parametrize(("path", "script"), [("/", "ui/page.js"), ("/docs", "ui/docs.js")])
+async def test_pages_and_their_files_come_from_the_gateway_alone(
+    client: httpx.AsyncClient, path: str, script: str
+) -> None:
+    page = await client.get(path)
     assert page.headers["content-type"].startswith("text/html")
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert "//" not in page.text.replace("http://www.w3.org/2000/svg", "")
-    for path, media_type in (("/ui/page.js", "text/javascript"), ("/ui/page.css", "text/css")):
-        assert f'"{path.removeprefix("/")}"' in page.text  # relative, so that the page works behind a path prefix
-        assert (await client.get(path)).headers["content-type"].startswith(media_type)
+    for file, media_type in ((script, "text/javascript"), ("ui/page.css", "text/css")):
+        assert f'"{file}"' in page.text  # relative, so that the page works behind a path prefix
+        assert (await client.get(f"/{file}")).headers["content-type"].startswith(media_type)
+
+
+async def test_no_other_file_is_given(client: httpx.AsyncClient) -> None:
+    for path in ("/ui/__init__.py", "/ui/..%2Fmain.py", "/ui/index.html"):
+        assert (await client.get(path)).status_code in (404, 422)

@@ -150,8 +150,8 @@ class Page:
 
     driver: Chrome
 
-    def open(self, gateway: Gateway) -> None:
-        self.driver.get(gateway.url)
+    def open(self, gateway: Gateway, path: str = "/") -> None:
+        self.driver.get(gateway.url + path)
 
     def choose(self, file: Path) -> None:
         self.part("file").send_keys(str(file))

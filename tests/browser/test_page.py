@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
@@ -369,3 +370,19 @@ def test_a_real_radiograph_on_the_shipped_models(page: Page, shipped_gateway: Ga
     else:
         assert len(page.pictures()) == 1
     assert_quiet(page, shipped_gateway)
+
+
+# The interface
+
+
+def test_the_interface_page_lists_every_operation_from_this_host_alone(page: Page, tiny_gateway: Gateway) -> None:
+    page.open(tiny_gateway, "/docs")
+    contract = httpx.get(f"{tiny_gateway.url}/openapi.json").json()
+    operations = [f"{method.upper()} {path}" for path, methods in contract["paths"].items() for method in methods]
+
+    def headings() -> list[str]:
+        return [heading.text for heading in page.driver.find_elements(By.CSS_SELECTOR, "main h2")]
+
+    page.wait_until(lambda: headings() == [*operations, "Schemas"])
+    assert "number, 0.5 to 1" in page.text()
+    assert_quiet(page, tiny_gateway)

@@ -1,6 +1,7 @@
-"""`GET /`: the page, from files beside the code; it asks no other host for anything."""
+"""`GET /` and `GET /docs`: pages from files beside the code; they ask no other host for anything."""
 
 from pathlib import Path
+from typing import Literal
 
 from fastapi import APIRouter
 from starlette.responses import FileResponse
@@ -10,6 +11,7 @@ import api.ui
 _FOLDER = Path(api.ui.__file__).parent
 _POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'"
 _HEADERS = {"Content-Security-Policy": f"{_POLICY}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}
+_MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css"}
 
 router = APIRouter(include_in_schema=False)
 
@@ -20,13 +22,13 @@ async def page() -> FileResponse:
     return FileResponse(_FOLDER / "index.html", headers=_HEADERS)
 
 
-@router.get("/ui/page.js")
-async def script() -> FileResponse:
-    """Script of the page."""
-    return FileResponse(_FOLDER / "page.js", media_type="text/javascript")
+@router.get("/docs")
+async def docs() -> FileResponse:
+    """Show the interface, drawn from `/openapi.json`."""
+    return FileResponse(_FOLDER / "docs.html", headers=_HEADERS)
 
 
-@router.get("/ui/page.css")
-async def style() -> FileResponse:
-    """Style of the page."""
-    return FileResponse(_FOLDER / "page.css", media_type="text/css")
+@router.get("/ui/{name}")
+async def asset(name: Literal["page.js", "page.css", "docs.js"]) -> FileResponse:
+    """Give a script or style of the pages."""
+    return FileResponse(_FOLDER / name, media_type=_MEDIA_TYPES[Path(name).suffix])
