@@ -34,6 +34,9 @@ RELEASE_KEYS = (
 # Null, all three, for a model that decides nothing.
 DECISION_KEYS = ("labels", "decision_threshold", "indeterminate_band")
 
+POSITIVE_LABEL = "PNEUMONIA"
+PROBABILITIES = "probabilities"
+
 Fault = tuple[str, str]
 
 
@@ -112,6 +115,8 @@ def _check_queue_policy(field: str, policy: ModelQueuePolicy) -> Iterator[Fault]
     for bound in ("max_queue_size", "default_timeout_microseconds"):
         if not getattr(policy, bound):
             yield f"{field}.{bound}", "Must be > 0, or the queue grows without a bound. Received: 0"
+    if not policy.allow_timeout_override:
+        yield f"{field}.allow_timeout_override", "Must be true, or requests cannot set their deadline. Received: false"
     if policy.timeout_action != ModelQueuePolicy.REJECT:
         received = enum_name(ModelQueuePolicy.TimeoutAction, policy.timeout_action)
         yield f"{field}.timeout_action", f"Must be REJECT. Received: {received}"
@@ -182,15 +187,48 @@ def _decision_faults(entry: Mapping[str, Any]) -> Iterator[Fault]:
         yield from (
             (key, "Must be given, or all of a decision null") for key, value in present.items() if value is None
         )
-    labels, threshold = present.get("labels"), present.get("decision_threshold")
+    labels, threshold, band = (present.get(key) for key in DECISION_KEYS)
     if labels is not None and not _are_labels(labels):
-        yield "labels", f"Must be a list of two or more distinct names. Received: {labels}"
-    if threshold is not None and not (isinstance(threshold, int | float) and 0 <= threshold <= 1):
-        yield "decision_threshold", f"Must be a number from 0 to 1. Received: {threshold}"
+        yield "labels", f"Must be two distinct names, one of them {POSITIVE_LABEL!r}. Received: {labels}"
+    if threshold is not None and not _is_threshold(threshold):
+        yield "decision_threshold", f"Must be a number between 0 and 1, neither of them. Received: {threshold}"
+    if band is not None and not _is_band_around(threshold, band):
+        received = f"{band} for decision_threshold {threshold}"
+        yield "indeterminate_band", f"Must be two numbers 0 <= lower <= threshold <= upper <= 1. Received: {received}"
 
 
 def _are_labels(labels: object) -> bool:
-    return isinstance(labels, list) and len(labels) >= 2 and len({str(label) for label in labels}) == len(labels)
+    if not (isinstance(labels, list) and all(isinstance(label, str) and label for label in labels)):
+        return False
+    return len(labels) == len(set(labels)) == 2 and POSITIVE_LABEL in labels
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_threshold(value: Any) -> bool:
+    return _is_number(value) and 0 < value < 1
+
+
+def _is_band_around(threshold: Any, band: object) -> bool:
+    if not (isinstance(band, list) and len(band) == 2 and all(map(_is_number, band))):
+        return False
+    # A wrong threshold has a fault of its own.
+    bounds = [band[0], threshold, band[1]] if _is_threshold(threshold) else band
+    return band[0] >= 0 and bounds == sorted(bounds) and band[1] <= 1
+
+
+def _check_probabilities(model: Model) -> Iterator[Fault]:
+    labels = _newest_release(model).get("labels")
+    if not isinstance(labels, list):
+        return
+    dims = {output.name: list(output.dims) for output in model.config.output}
+    if PROBABILITIES not in dims:
+        yield "output", f"Must have {PROBABILITIES!r}, one for each of {labels}. Received: {sorted(dims)}"
+    elif dims[PROBABILITIES] != [len(labels)]:
+        received = dims[PROBABILITIES]
+        yield f"output[{PROBABILITIES}].dims", f"Must be [{len(labels)}], one for each label. Received: {received}"
 
 
 def check_labels(model: Model) -> Iterator[tuple[str, str, str]]:
@@ -222,4 +260,5 @@ CONFIG_RULES: tuple[Callable[[Model], Iterator[Fault]], ...] = (
     _check_warmup,
     _check_instances,
     _check_release,
+    _check_probabilities,
 )

@@ -165,6 +165,16 @@ BROKEN: dict[str, tuple[Mutation, str, str]] = {
         CONFIG,
         f"{BATCHING}.default_queue_policy.timeout_action",
     ),
+    "queue without requests' deadlines": (
+        queue("allow_timeout_override", False),
+        CONFIG,
+        f"{BATCHING}.default_queue_policy.allow_timeout_override",
+    ),
+    "explanations' queue without requests' deadlines": (
+        config(explanation_queue),
+        CONFIG,
+        f"{BATCHING}.priority_queue_policy[2].allow_timeout_override",
+    ),
     "explanations' queue": (
         config(explanation_queue),
         CONFIG,
@@ -197,11 +207,60 @@ BROKEN: dict[str, tuple[Mutation, str, str]] = {
     "no threshold": (release(decision_threshold=None), CONFIG, f"{RELEASE}.decision_threshold"),
     "threshold null alone": (release(decision_threshold=...), CONFIG, f"{RELEASE}.decision_threshold"),
     "threshold out of range": (release(decision_threshold=1.5), CONFIG, f"{RELEASE}.decision_threshold"),
+    **{
+        f"threshold {value}": (release(decision_threshold=value), CONFIG, f"{RELEASE}.decision_threshold")
+        for value in (0, 1, -0.1, True, "0.4", [0.4], float("nan"))
+    },
+    "band null alone": (release(indeterminate_band=...), CONFIG, f"{RELEASE}.indeterminate_band"),
+    **{
+        f"band {value}": (release(indeterminate_band=value), CONFIG, f"{RELEASE}.indeterminate_band")
+        for value in (
+            0.4,
+            [],
+            [0.4],
+            [0.3, 0.4, 0.5],
+            ["0.3", "0.5"],
+            [False, True],
+            {"lower": 0.3, "upper": 0.5},
+            [0.5, 0.3],
+            [-0.1, 0.5],
+            [0.3, 1.1],
+            [0.41, 0.5],
+            [0.3, 0.39],
+            [float("nan"), 0.5],
+            [0.3, float("nan")],
+        )
+    },
     "no band": (release(indeterminate_band=None), CONFIG, f"{RELEASE}.indeterminate_band"),
     "no hash": (release(sha256=None), CONFIG, f"{RELEASE}.sha256"),
     "no training data": (release(training_data=None), CONFIG, f"{RELEASE}.training_data"),
     "no evaluation": (release(evaluation=None), CONFIG, f"{RELEASE}.evaluation"),
     "one label": (release(labels=["NORMAL"]), CONFIG, f"{RELEASE}.labels"),
+    **{
+        f"labels {value}": (release(labels=value), CONFIG, f"{RELEASE}.labels")
+        for value in (
+            [],
+            "PNEUMONIA",
+            ["NORMAL", "SICK"],
+            ["NORMAL", "PNEUMONIA", "OTHER"],
+            ["PNEUMONIA", "PNEUMONIA"],
+            ["PNEUMONIA", 1],
+            ["PNEUMONIA", ""],
+            ["PNEUMONIA", ["NORMAL"]],
+        )
+    },
+    "labels null alone": (release(labels=...), CONFIG, f"{RELEASE}.labels"),
+    "no probabilities": (config(lambda c: c.output.__delitem__(1)), CONFIG, "output"),
+    "too many probabilities": (
+        config(lambda c: c.output[1].dims.__setitem__(0, 3)),
+        CONFIG,
+        "output[probabilities].dims",
+    ),
+    "probabilities of another rank": (
+        config(lambda c: c.output[1].dims.append(1)),
+        CONFIG,
+        "output[probabilities].dims",
+    ),
     "labels file missing": (
         remove("classifier/labels.txt"),
         CONFIG,
@@ -255,6 +314,12 @@ def test_a_broken_rule_is_found(repository: Path, mutate: Mutation, file: str, f
 
 
 def test_a_good_repository_has_no_findings(repository: Path) -> None:
+    assert check_repository(repository) == []
+
+
+@pytest.mark.parametrize(("threshold", "band"), [(0.4, [0.4, 0.4]), (0.001, [0, 1]), (0.9416, [0.3395, 0.9416])])
+def test_a_threshold_may_lie_on_the_edge_of_its_band(repository: Path, threshold: float, band: list[float]) -> None:
+    release(decision_threshold=threshold, indeterminate_band=band)(repository)
     assert check_repository(repository) == []
 
 

@@ -2,14 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import grpc
 import numpy as np
 import pytest
-import pytest_asyncio
-from tritonclient.grpc import service_pb2, service_pb2_grpc
+from tritonclient.grpc import service_pb2
 from tritonclient.utils import InferenceServerException
 
 from serving.backend import (
@@ -19,112 +17,9 @@ from serving.backend import (
     BackendUnavailable,
     ModelSpec,
     Priority,
-    Tensor,
-    TensorSpec,
 )
 from serving.triton import STATUS_ERRORS, TritonBackend, backend_error_of
-
-MODEL = ModelSpec("model", "1", (TensorSpec("x", "float32", ()),), (TensorSpec("y", "float32", ()),), 64)
-X = np.arange(3, dtype=np.float32)
-
-Behaviour = Callable[[Any, grpc.aio.ServicerContext], Awaitable[Any]]
-
-
-class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]  # Generated without types.
-    """Answers with twice its input, unless told to behave otherwise."""
-
-    def __init__(self) -> None:
-        self.behaviour: Behaviour | None = None
-        self.requests: list[Any] = []
-        self.running = 0
-        self.most_running = 0
-
-    async def ModelInfer(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
-        self.requests.append(request)
-        self.running += 1
-        self.most_running = max(self.most_running, self.running)
-        try:
-            return await (self.behaviour or twice)(request, context)
-        finally:
-            self.running -= 1
-
-    async def RepositoryIndex(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
-        return await (self.behaviour or twice)(request, context)
-
-    async def ModelConfig(self, request: Any, _: grpc.aio.ServicerContext) -> Any:
-        answer = service_pb2.ModelConfigResponse()
-        answer.config.name = request.name
-        answer.config.max_batch_size = 10 + int(request.version)
-        return answer
-
-
-def answer_of(values: Tensor, **changes: Any) -> Any:
-    answer = service_pb2.ModelInferResponse(model_name="model", model_version="1")
-    output = {"name": "y", "datatype": "FP32", "shape": values.shape} | changes
-    answer.outputs.add(**output)
-    answer.raw_output_contents.append(values.tobytes())
-    return answer
-
-
-async def twice(request: Any, _: grpc.aio.ServicerContext) -> Any:
-    return answer_of(2 * np.frombuffer(request.raw_input_contents[0], np.float32))
-
-
-def failing(code: grpc.StatusCode, details: str = "details") -> Behaviour:
-    async def fail(_: Any, context: grpc.aio.ServicerContext) -> Any:
-        await context.abort(code, details)
-
-    return fail
-
-
-def answering(answer: Any) -> Behaviour:
-    async def respond(*_: object) -> Any:
-        return answer
-
-    return respond
-
-
-async def hang(*_: object) -> Any:
-    await asyncio.sleep(30)
-
-
-@pytest_asyncio.fixture
-async def servers() -> AsyncIterator[dict[str, FakeTriton]]:
-    """Two servers, by address."""
-    fakes, running = {}, []
-    for _ in range(2):
-        server, fake = grpc.aio.server(), FakeTriton()
-        service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(fake, server)
-        fakes[f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"] = fake
-        await server.start()
-        running.append(server)
-    yield fakes
-    await asyncio.gather(*(server.stop(None) for server in running))
-
-
-@pytest.fixture
-def fake(servers: dict[str, FakeTriton]) -> FakeTriton:
-    return next(iter(servers.values()))
-
-
-@pytest_asyncio.fixture
-async def backend(servers: dict[str, FakeTriton]) -> AsyncIterator[TritonBackend]:
-    """A backend that knows the first server alone."""
-    backend = await TritonBackend.open([next(iter(servers))], max_in_flight=2)
-    yield backend
-    await backend.close()
-
-
-@pytest_asyncio.fixture
-async def balanced(servers: dict[str, FakeTriton]) -> AsyncIterator[TritonBackend]:
-    """A backend that knows both servers."""
-    backend = await TritonBackend.open(list(servers))
-    yield backend
-    await backend.close()
-
-
-async def ask(backend: TritonBackend, timeout: float = 5, priority: Priority = Priority.PREDICTION) -> Tensor:
-    return (await backend.infer(MODEL, {"x": X}, ["y"], timeout=timeout, priority=priority))["y"]
+from tests.unit.serving.fake_triton import FakeTriton, answer_of, answering, ask, failing, hang, twice
 
 
 def test_every_status_has_an_error() -> None:
