@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+TRAINING_DATA_SIZE = 224  # pixels a side, as the data set was stored for training
+
 
 def resize_antialiased(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
     """Resize a grey image, averaging areas where it shrinks.
@@ -34,6 +36,8 @@ def resize_antialiased(pixels: NDArray[np.uint8], height: int, width: int) -> ND
 def to_model_input(images: Sequence[NDArray[np.uint8]], height: int, width: int) -> NDArray[np.uint8]:
     """Make the tensor `image` of the model contract.
 
+    Images larger than the training data are first shrunk to the training data's own size: shrinking once gives
+    a slightly sharper image than shrinking twice, and a network of 128 pixels tells the two apart.
     Scaling and normalisation happen inside the model's graph.
 
     Parameters
@@ -47,4 +51,12 @@ def to_model_input(images: Sequence[NDArray[np.uint8]], height: int, width: int)
     -------
     Grey levels, shape ``[len(images), height, width, 1]``, 0 to 255.
     """
-    return np.stack([resize_antialiased(image, height, width) for image in images])[..., np.newaxis]
+    as_trained = (_shrink_as_training_data(image, height, width) for image in images)
+    return np.stack([resize_antialiased(image, height, width) for image in as_trained])[..., np.newaxis]
+
+
+def _shrink_as_training_data(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    rows, columns = pixels.shape
+    return resize_antialiased(
+        pixels, min(rows, max(height, TRAINING_DATA_SIZE)), min(columns, max(width, TRAINING_DATA_SIZE))
+    )
