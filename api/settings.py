@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "CXR_"
 _MIB = 2**20
-_PILLOW_LIMIT = 178_956_970  # Pillow refuses larger images as decompression bombs
+_MOST_PIXELS = 178_956_970  # beyond it Pillow, which draws the overlays, speaks of decompression bombs
 # Known to the design and not built yet: silently ignoring one of these could leave a hospital unprotected.
 _NOT_BUILT = {
     "CXR_API_KEYS": "authentication is not built yet; leave it empty and restrict access in front of the gateway",
@@ -34,7 +34,7 @@ class Settings(BaseSettings):
     triton_url: Annotated[tuple[str, ...], NoDecode] = ()
     model_repository: Path = Path(__file__).parent.parent / "model_repository"
     max_upload_bytes: Annotated[int, Field(ge=1)] = 32 * _MIB
-    max_pixels: Annotated[int, Field(ge=1, le=_PILLOW_LIMIT)] = 50_000_000
+    max_pixels: Annotated[int, Field(ge=1, le=_MOST_PIXELS)] = 50_000_000
     request_timeout_s: Annotated[float, Field(gt=0)] = 30.0
     max_concurrent_requests: Annotated[int, Field(ge=1)] = 64
     max_in_flight: Annotated[int, Field(ge=1)] = 32

@@ -71,18 +71,31 @@ def _draw_box(canvas: Image.Image, region: RelativeBox) -> None:
 
 
 def _colour_shown(canvas: Image.Image, finding: GradientFinding) -> Image.Image:
+    ranks = np.where(finding.shown, _ranks(finding), np.float32(-1))
+    ranks = _resize_keeping_maxima(_resize_keeping_maxima(ranks, canvas.height, axis=0), canvas.width, axis=1)
+    shown = ranks >= 0
+    colour = _LEAST_IMPORTANT + ranks[shown, np.newaxis] * (_MOST_IMPORTANT - _LEAST_IMPORTANT)
+    drawn = np.array(canvas)
+    drawn[shown] = np.rint(drawn[shown] * (1 - _OPACITY) + colour * _OPACITY)
+    return Image.fromarray(drawn)
+
+
+def _ranks(finding: GradientFinding) -> NDArray[np.float32]:
+    """Place importance between the threshold (0) and the most important pixel (1)."""
+    if finding.threshold >= 1:
+        return np.ones_like(finding.importance)
+    ranks: NDArray[np.float32] = np.clip((finding.importance - finding.threshold) / (1 - finding.threshold), 0, 1)
+    return ranks
+
+
+def _resize_keeping_maxima(values: NDArray[np.float32], size: int, axis: int) -> NDArray[np.float32]:
+    """Repeat the nearest value where the axis grows, take the maximum where it shrinks: no shown pixel vanishes."""
+    available = values.shape[axis]
+    places = np.arange(size)
+    if size < available:
+        return np.asarray(np.maximum.reduceat(values, places * available // size, axis=axis))
     # Nearest neighbour: what is shown are the model's pixels themselves, not a smoothed version of them.
-    shown = _enlarge(finding.shown.astype(np.uint8) * 255, canvas.size) > 0
-    importance = _enlarge(np.rint(finding.importance * 255).astype(np.uint8), canvas.size) / 255
-    rank = np.clip((importance - finding.threshold) / max(1 - finding.threshold, 1e-6), 0, 1)[..., np.newaxis]
-    colour = _LEAST_IMPORTANT + rank * (_MOST_IMPORTANT - _LEAST_IMPORTANT)
-    grey = np.asarray(canvas, dtype=np.float64)
-    blended = grey + shown[..., np.newaxis] * _OPACITY * (colour - grey)
-    return Image.fromarray(np.rint(blended).astype(np.uint8))
-
-
-def _enlarge(values: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    return np.asarray(Image.fromarray(values).resize(size, Image.Resampling.NEAREST))
+    return np.asarray(np.take(values, (2 * places + 1) * available // (2 * size), axis=axis))
 
 
 def _encode(image: Image.Image, image_format: OverlayFormat) -> EncodedImage:

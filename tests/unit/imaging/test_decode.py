@@ -1,14 +1,19 @@
 """Decoding against pixels written by hand."""
 
+import contextlib
 import io
+import warnings
 import zlib
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from api.errors import ImageTooLarge, UndecodableImage, UnsupportedMediaType
+from api.errors import GatewayError, ImageTooLarge, UndecodableImage, UnsupportedMediaType
+from api.imaging.damage import refusing_damage
 from api.imaging.decode import decode
 from tests.images import encode, encode_png, grey, png_file
 
@@ -150,3 +155,40 @@ def test_messages_hold_nothing_of_the_file() -> None:
     with pytest.raises(UndecodableImage) as caught:
         decode(damaged, max_pixels=LIMIT)
     assert "PATIENT" not in str(caught.value)
+
+
+@pytest.mark.parametrize("data", [encode(grey(7)), encode(grey(7), "jpeg")], ids=["png", "jpeg"])
+def test_the_processs_warning_filters_are_left_alone(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_args: object, **_options: object) -> None:
+        raise RuntimeError("warnings.catch_warnings is not safe in worker threads")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(warnings, "catch_warnings", forbidden)
+        pixels = decode(data, max_pixels=LIMIT).pixels
+    assert np.abs(pixels.astype(int) - 7).max() <= 1
+
+
+def test_a_large_image_within_the_limit_raises_no_warning() -> None:
+    """Pillow warns above 89 megapixels; pytest makes that an error."""
+    rows = zlib.compress(bytes(10_000 // 8 + 1) * 10_000)
+    assert decode(png_file(10_000, 10_000, 1, GREY, rows), max_pixels=10**8).pixels.shape == (10_000, 10_000)
+
+
+@given(st.sampled_from(["png", "jpeg"]), st.lists(st.tuples(st.integers(8, 10_000), st.integers(0, 255)), max_size=6))
+def test_damage_of_any_kind_ends_in_the_error_tree(image_format: str, changes: list[tuple[int, int]]) -> None:
+    data = bytearray(encode(np.arange(192, dtype=np.uint8).reshape(12, 16), image_format))
+    for place, value in changes:
+        data[8 + place % (len(data) - 8)] = value
+    with contextlib.suppress(GatewayError):
+        assert decode(bytes(data), max_pixels=LIMIT).pixels.ndim == 2
+
+
+@pytest.mark.parametrize("raised", [AssertionError, RuntimeError, KeyError])
+def test_a_decoders_own_exceptions_do_not_escape(raised: type[Exception]) -> None:
+    with pytest.raises(UndecodableImage, match="PNG file is truncated"), refusing_damage("png"):
+        raise raised("PATIENT^NAME")
+
+
+def test_memory_that_runs_out_is_not_the_files_fault() -> None:
+    with pytest.raises(MemoryError), refusing_damage("jpeg"):
+        raise MemoryError

@@ -46,6 +46,30 @@ def test_gradient_colours_exactly_the_shown_pixels() -> None:
     assert brightest.sum() > weaker.sum() > 300
 
 
+def test_at_the_highest_threshold_the_one_pixel_shown_is_drawn_as_the_most_important() -> None:
+    importance = np.linspace(0, 1, 16, dtype=np.float32).reshape(4, 4)
+    drawn = pixels_of(
+        draw_gradient(np.full((64, 64), 100, np.uint8), select_dominant_pixels(importance, 1.0), 64, "png")
+    )
+    np.testing.assert_array_equal(drawn[56, 56], [216, 216, 145])  # a quarter of 100, three quarters of pale yellow
+
+
+@pytest.mark.parametrize("longest_side", [64, 100, 127])
+def test_a_small_overlay_still_shows_every_dominant_pixel(longest_side: int) -> None:
+    """Each pixel of a 128-pixel map alone, the most important among weaker neighbours."""
+    for row, column in ((0, 0), (1, 1), (63, 64), (127, 127), (50, 3)):
+        importance = np.full((128, 128), 0.75, np.float32)
+        importance[0, 5], importance[row, column] = 0, 1
+        drawn = pixels_of(
+            draw_gradient(
+                np.full((300, 300), 100, np.uint8), select_dominant_pixels(importance, 0.7), longest_side, "png"
+            )
+        )
+        place = row * longest_side // 128, column * longest_side // 128
+        near = drawn[max(0, place[0] - 1) : place[0] + 2, max(0, place[1] - 1) : place[1] + 2]
+        assert (near == [216, 216, 145]).all(axis=-1).sum() == 1
+
+
 def test_a_constant_map_colours_nothing() -> None:
     finding = select_dominant_pixels(np.full((8, 8), 0.3, np.float32), 0.5)
     np.testing.assert_array_equal(pixels_of(draw_gradient(radiograph(), finding, 300, "png")), 100)
