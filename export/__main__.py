@@ -38,7 +38,13 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=int, default=_DEFAULTS.epochs)
     parser.add_argument("--batch-size", type=int, default=_DEFAULTS.batch_size)
     parser.add_argument("--learning-rate", type=float, help="peak; the architecture's own by default")
-    parser.add_argument("--patience", type=int, default=_DEFAULTS.patience, help="epochs without improvement")
+    parser.add_argument(
+        "--patience",
+        type=int,
+        default=_DEFAULTS.patience,
+        help="stop after so many epochs without improvement on the fold and keep the best weights, to find out how "
+        "many epochs are enough; 0, as for what is published, trains for all epochs and keeps the last weights",
+    )
     parser.add_argument("--no-augmentation", dest="augmentation", action="store_false")
     parser.add_argument("--precision", choices=["float32", "bfloat16"], default=_DEFAULTS.precision)
     parser.add_argument("--seed", type=int, default=_DEFAULTS.seed)
@@ -48,7 +54,9 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
 def _add_convert(parser: argparse.ArgumentParser) -> None:
     _add_run(parser)
     _add_data(parser)
-    parser.add_argument("--held-out-run", type=Path, help="the same training with a fold held out, to calibrate on")
+    parser.add_argument(
+        "--held-out-run", type=Path, required=True, help="the same training with a fold held out, to calibrate on"
+    )
     parser.set_defaults(step=lambda a: convert_run(a.run, a.data, a.held_out_run))
 
 

@@ -31,6 +31,11 @@ class DecisionThresholds:
     indeterminate_band: tuple[float, float]
 
 
+def sigmoid(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Turn log-odds into probabilities, of any shape."""
+    return np.asarray(1 / (1 + np.exp(-log_odds)))
+
+
 def fit_platt(log_odds: NDArray[np.float64], targets: NDArray[np.int64]) -> PlattScaling:
     """Fit by maximum likelihood, practically without regularisation.
 

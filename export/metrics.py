@@ -1,6 +1,8 @@
 """Figures of merit of a binary classifier on radiographs."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,45 +13,53 @@ _RESAMPLES = 1000
 _CALIBRATION_BINS = 10
 
 
-def evaluate_probabilities(
-    probabilities: NDArray[np.float64],
-    targets: NDArray[np.int64],
-    patients: Sequence[str],
-    decision_threshold: float,
-) -> Figures:
+@dataclass(frozen=True, slots=True)
+class Judgements:
+    """What was said about each of n images.
+
+    `scores` rank the images and give the AUC; `probabilities` are P(PNEUMONIA); `calls` are 1 where PNEUMONIA was said.
+    """
+
+    scores: NDArray[np.float64]
+    probabilities: NDArray[np.float64]
+    calls: NDArray[np.int64]
+
+    @classmethod
+    def at_threshold(cls, probabilities: NDArray[np.float64], decision_threshold: float) -> Self:
+        """Say PNEUMONIA from one probability on."""
+        return cls(probabilities, probabilities, (probabilities >= decision_threshold).astype(np.int64))
+
+
+def evaluate_judgements(judgements: Judgements, targets: NDArray[np.int64], patients: Sequence[str]) -> Figures:
     """Compute the figures that a model card states.
 
     Parameters
     ----------
-    probabilities
-        P(PNEUMONIA), shape ``[n]``.
+    judgements
+        Of n images.
     targets
         1 for PNEUMONIA and 0 for NORMAL, shape ``[n]``.
     patients
         Who each image is of; intervals are made by drawing patients, not images.
-    decision_threshold
-        PNEUMONIA is said from this probability on.
 
     Returns
     -------
     Rates in 0..1, rounded to 4 digits; `auc_95` is the bootstrap 95 % interval of `auc`.
     """
-    called = (probabilities >= decision_threshold).astype(np.int64)
-    (tn, fp), (fn, tp) = confusion_matrix(targets, called, labels=[0, 1]).tolist()
+    (tn, fp), (fn, tp) = confusion_matrix(targets, judgements.calls, labels=[0, 1]).tolist()
     rates = {
-        "auc": float(roc_auc_score(targets, probabilities)),
+        "auc": float(roc_auc_score(targets, judgements.scores)),
         "accuracy": (tp + tn) / len(targets),
         "sensitivity": tp / (tp + fn),
         "specificity": tn / (tn + fp),
         "precision": tp / max(tp + fp, 1),
-        "brier": float(brier_score_loss(targets, probabilities)),
-        "expected_calibration_error": expected_calibration_error(probabilities, targets),
+        "brier": float(brier_score_loss(targets, judgements.probabilities)),
+        "expected_calibration_error": expected_calibration_error(judgements.probabilities, targets),
     }
-    interval = patient_bootstrap(roc_auc_score, probabilities, targets, patients)
+    interval = patient_bootstrap(roc_auc_score, judgements.scores, targets, patients)
     return {
         "images": len(targets),
         "patients": len(set(patients)),
-        "decision_threshold": decision_threshold,
         **{name: round(value, 4) for name, value in rates.items()},
         "auc_95": [round(bound, 4) for bound in interval],
         "true_negatives": tn,
@@ -70,7 +80,7 @@ def expected_calibration_error(probabilities: NDArray[np.float64], targets: NDAr
 
 def patient_bootstrap(
     metric: Callable[[NDArray[np.int64], NDArray[np.float64]], float],
-    probabilities: NDArray[np.float64],
+    scores: NDArray[np.float64],
     targets: NDArray[np.int64],
     patients: Sequence[str],
 ) -> tuple[float, float]:
@@ -86,6 +96,6 @@ def patient_bootstrap(
     for _ in range(_RESAMPLES):
         drawn = np.concatenate([images_of[k] for k in generator.integers(0, len(names), len(names))])
         if 0 < targets[drawn].sum() < len(drawn):
-            values.append(metric(targets[drawn], probabilities[drawn]))
+            values.append(metric(targets[drawn], scores[drawn]))
     lower, upper = np.quantile(values, [0.025, 0.975])
     return float(lower), float(upper)

@@ -11,41 +11,38 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import ConfusionMatrixDisplay, RocCurveDisplay
 
 from export.data import LABELS
-from export.metrics import Figures
+from export.metrics import Figures, Judgements
 
 matplotlib.use("Agg")
 
 
-def plot_evaluation(
-    probabilities: NDArray[np.float64], targets: NDArray[np.int64], figures: Figures, path: Path
-) -> None:
+def plot_evaluation(judgements: Judgements, targets: NDArray[np.int64], figures: Figures, path: Path) -> None:
     """Draw ROC curve, reliability and confusion matrix side by side into a PNG file.
 
     Parameters
     ----------
-    probabilities
-        P(PNEUMONIA), shape ``[n]``.
+    judgements
+        Of n images, at one threshold.
     targets
         1 for PNEUMONIA and 0 for NORMAL, shape ``[n]``.
     figures
-        What `evaluate_probabilities` gave for them.
+        What `evaluate_judgements` gave for them, and the `decision_threshold`.
     path
         Where to write.
     """
     figure = Figure(figsize=(13, 4), layout="constrained")
     roc, reliability, confusion = figure.subplots(1, 3)
-    _draw_roc(roc, probabilities, targets, figures)
-    _draw_reliability(reliability, probabilities, targets)
-    called = probabilities >= figures["decision_threshold"]
+    _draw_roc(roc, judgements.scores, targets, figures)
+    _draw_reliability(reliability, judgements.probabilities, targets)
     ConfusionMatrixDisplay.from_predictions(
-        targets, called, display_labels=LABELS, ax=confusion, colorbar=False, cmap="Blues"
+        targets, judgements.calls, display_labels=LABELS, ax=confusion, colorbar=False, cmap="Blues"
     )
     confusion.set_title(f"Threshold {figures['decision_threshold']}")
     figure.savefig(path, dpi=110)
 
 
-def _draw_roc(axes: Axes, probabilities: NDArray[np.float64], targets: NDArray[np.int64], figures: Figures) -> None:
-    RocCurveDisplay.from_predictions(targets, probabilities, ax=axes, plot_chance_level=True)
+def _draw_roc(axes: Axes, scores: NDArray[np.float64], targets: NDArray[np.int64], figures: Figures) -> None:
+    RocCurveDisplay.from_predictions(targets, scores, ax=axes, plot_chance_level=True)
     operating_point = (1 - float(figures["specificity"]), float(figures["sensitivity"]))  # type: ignore[arg-type]
     axes.plot(*operating_point, "o", color="black", label="decision threshold")
     axes.legend(loc="lower right")

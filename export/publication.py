@@ -1,12 +1,12 @@
 """Writes a converted model into the Triton model repository, with all that the model contract asks for."""
 
-import hashlib
 import json
+import os
 import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import onnx
@@ -14,21 +14,19 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as triton
 
 from export.data import LABELS
+from export.model_card import model_card
+from export.provenance import require_current, sha256_of
 from export.training import read_plan
 
 MAX_BATCH_SIZE = 64
 _QUEUE_TIMEOUT_US = 20_000_000  # under the gateway's default deadline, so that the server gives up first
-_CARDS = Path(__file__).parent / "model_cards"
-_TRAINING_DATA = (
-    "Kermany, Zhang, Goldbaum 2018 (doi:10.17632/rscbjbr9sj), paediatric chest radiographs, official training split: "
-    "5,216 images of 3,654 patients, resized to 224 x 224"
-)
+_EVALUATIONS = ("held_out", "test")
 _ELEMENT_TYPES: Mapping[int, triton.DataType] = {
     onnx.TensorProto.UINT8: triton.DataType.TYPE_UINT8,
     onnx.TensorProto.FLOAT: triton.DataType.TYPE_FP32,
 }
+_CONFIG_FILE = "config.pbtxt"
 _LABELS_OUTPUT, _LABELS_FILE = "probabilities", "labels.txt"
-_PICTURE = "evaluation-test.png"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,54 +42,95 @@ class Release:
         """Folder of the model."""
         return self.repository / self.name
 
-    @property
-    def model(self) -> Path:
-        """File of this version."""
-        return self.folder / str(self.version) / "model.onnx"
-
 
 def publish(run: Path, release: Release) -> None:
     """Write `<model>/<version>/model.onnx`, `config.pbtxt`, labels and MODEL_CARD.md.
 
-    Earlier versions stay; the configuration keeps their entries in `release`.
+    Earlier versions stay; the configuration keeps their entries in `release`. Everything is gathered and held against
+    each other before anything is written, and the configuration, which makes a version known, is written last: a
+    publication that failed can be tried again.
 
     Raises
     ------
     FileExistsError
         This version was published before; what has been served under a number never changes.
+    FileNotFoundError
+        The run was not converted, or not evaluated on the test split.
+    ValueError
+        The run has a fold held out, or its figures were measured on other files than it holds.
     """
-    if release.model.exists():
+    published = _published_records(release.folder / _CONFIG_FILE)
+    if str(release.version) in published:
         raise FileExistsError(f"A version is published once: raise the number. Received: version={release.version}")
-    release.model.parent.mkdir(parents=True)
-    shutil.copyfile(run / "model.onnx", release.model)
-    record = release_record(run)
-    records = {**_published_records(release.folder / "config.pbtxt"), str(release.version): record}
-    config = model_config(release.name, onnx.load(release.model), records)
-    (release.folder / "config.pbtxt").write_text(text_format.MessageToString(config))
-    if record["labels"]:
-        (release.folder / _LABELS_FILE).write_text("\n".join(record["labels"]) + "\n")
-    (release.folder / "MODEL_CARD.md").write_text(_model_card(release, record))
-    if (run / _PICTURE).is_file():
-        shutil.copyfile(run / _PICTURE, release.folder / _PICTURE)
+    _write(release, _gather(run, release, published))
 
 
 def release_record(run: Path) -> dict[str, Any]:
-    """Gather what the gateway, the card and an auditor need to know of a version."""
-    decision = _read_json(run / "decision.json")
+    """Gather what the gateway, the card and an auditor need to know of a version.
+
+    Raises
+    ------
+    FileNotFoundError
+        Figures are missing.
+    ValueError
+        The run has a fold held out, or its figures or its decision belong to other files than it holds.
+    """
+    plan = read_plan(run)
+    if plan.fold is not None:
+        raise ValueError(f"A published network must be trained on all folds. Received: fold={plan.fold}")
+    decision = _current_record(run, "decision.json") if (run / "decision.json").is_file() else {}
     return {
-        "architecture": read_plan(run).architecture,
+        "architecture": plan.architecture,
         "labels": list(LABELS) if decision else None,
         "decision_threshold": decision.get("decision_threshold"),
         "indeterminate_band": decision.get("indeterminate_band"),
         "threshold_policy": decision.get("policy"),
         "sha256": sha256_of(run / "model.onnx"),
-        "training_data": _TRAINING_DATA,
-        "evaluation": {
-            split: _read_json(run / f"evaluation-{split}.json")
-            for split in ("held_out", "test")
-            if (run / f"evaluation-{split}.json").is_file()
-        },
+        "training_data": _training_data(run),
+        "evaluation": {split: _current_record(run, f"evaluation-{split}.json") for split in _EVALUATIONS},
     }
+
+
+def _gather(run: Path, release: Release, published: Mapping[str, Any]) -> dict[str, bytes]:
+    """Map each file's path in the model's folder to its content, in the order in which to write."""
+    record = release_record(run)
+    model = (run / "model.onnx").read_bytes()
+    config = model_config(release.name, onnx.load_from_string(model), {**published, str(release.version): record})
+    labels = {_LABELS_FILE: "\n".join([*record["labels"], ""]).encode()} if record["labels"] else {}
+    return {
+        f"{release.version}/model.onnx": model,
+        **labels,
+        "evaluation-test.png": (run / "evaluation-test.png").read_bytes(),
+        "MODEL_CARD.md": model_card(release.name, release.version, read_plan(run), model, record).encode(),
+        _CONFIG_FILE: text_format.MessageToString(config).encode(),
+    }
+
+
+def _write(release: Release, files: Mapping[str, bytes]) -> None:
+    release.folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".publishing-", dir=release.folder) as staging:
+        for path, content in files.items():
+            (Path(staging) / path).parent.mkdir(exist_ok=True)
+            (Path(staging) / path).write_bytes(content)
+        shutil.rmtree(release.folder / str(release.version), ignore_errors=True)  # left by a publication that failed
+        for name in dict.fromkeys(Path(path).parts[0] for path in files):
+            os.replace(Path(staging) / name, release.folder / name)
+
+
+def _current_record(run: Path, name: str) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads((run / name).read_text())
+    require_current(run, record, name)
+    return record
+
+
+def _training_data(run: Path) -> str:
+    facts = json.loads((run / "training_data.json").read_text())
+    size = read_plan(run).image_size
+    return (
+        "Kermany, Zhang, Goldbaum 2018 (doi:10.17632/rscbjbr9sj), paediatric chest radiographs, official training "
+        f"split: {facts['images']:,} images of {facts['patients']:,} patients, files of "
+        f"{' to '.join(facts['file_sizes'])} pixels, resized to {size} x {size}"
+    )
 
 
 def model_config(name: str, model: onnx.ModelProto, records: Mapping[str, Any]) -> triton.ModelConfig:
@@ -109,12 +148,6 @@ def model_config(name: str, model: onnx.ModelProto, records: Mapping[str, Any]) 
     config.model_warmup.append(_warmup(model))
     config.parameters["release"].string_value = json.dumps(records)
     return config
-
-
-def sha256_of(path: Path) -> str:
-    """Hash a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _dynamic_batching() -> triton.ModelDynamicBatching:
@@ -154,31 +187,3 @@ def _published_records(config: Path) -> dict[str, Any]:
     published = text_format.Parse(config.read_text(), triton.ModelConfig())
     records: dict[str, Any] = json.loads(published.parameters["release"].string_value)
     return records
-
-
-def _model_card(release: Release, record: Mapping[str, Any]) -> str:
-    template = Template((_CARDS / f"{release.name}.md").read_text())
-    band = record["indeterminate_band"]
-    return template.substitute(
-        record,
-        version=release.version,
-        size_mib=f"{release.model.stat().st_size / 2**20:.1f}",
-        band=f"{band[0]:.4f} to {band[1]:.4f}" if band else "none",
-        figures=_figures_table(record["evaluation"]),
-    )
-
-
-def _figures_table(evaluation: Mapping[str, Mapping[str, Any]]) -> str:
-    names = {"held_out": "held-out patients of the training split", "test": "public test images"}
-    rows = list(next(iter(evaluation.values()), {}))
-    lines = [
-        "| figure | " + " | ".join(names[split] for split in evaluation) + " |",
-        "|---|" + "---:|" * len(evaluation),
-        *(f"| {row} | " + " | ".join(str(figures[row]) for figures in evaluation.values()) + " |" for row in rows),
-    ]
-    return "\n".join(lines)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
-    return content

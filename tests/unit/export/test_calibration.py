@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from export.calibration import WANTED_SENSITIVITY, choose_thresholds, fit_platt
-from export.metrics import evaluate_probabilities, expected_calibration_error
+from export.metrics import Judgements, evaluate_judgements, expected_calibration_error
 
 
 def test_platt_scaling_finds_the_distortion_that_was_put_in() -> None:
@@ -38,7 +38,7 @@ def test_the_threshold_is_the_highest_that_keeps_the_sensitivity() -> None:
 def test_figures_of_a_hand_made_case() -> None:
     probabilities = np.array([0.1, 0.4, 0.6, 0.2, 0.7, 0.9])
     targets = np.array([0, 0, 0, 1, 1, 1])
-    figures = evaluate_probabilities(probabilities, targets, list("abcdef"), 0.5)
+    figures = evaluate_judgements(Judgements.at_threshold(probabilities, 0.5), targets, list("abcdef"))
     # Of nine pairs the pneumonia is ahead in seven: 0.2 is behind 0.4 and 0.6.
     assert figures["auc"] == pytest.approx(7 / 9, abs=1e-4)
     assert [figures[k] for k in ("true_negatives", "false_positives", "false_negatives", "true_positives")] == [
@@ -58,11 +58,23 @@ def test_intervals_are_over_patients_and_not_over_images() -> None:
     targets = np.array([0, 1] * 20)
     probabilities = np.clip(targets * 0.2 + generator.random(40) * 0.8, 0, 1)
     patients = [f"p{k}" for k in range(40)]
-    once = evaluate_probabilities(probabilities, targets, patients, 0.5)["auc_95"]
-    copied = evaluate_probabilities(
-        np.repeat(probabilities, 10), np.repeat(targets, 10), [p for p in patients for _ in range(10)], 0.5
-    )
+    once = evaluate_judgements(Judgements.at_threshold(probabilities, 0.5), targets, patients)["auc_95"]
+    tenfold = Judgements.at_threshold(np.repeat(probabilities, 10), 0.5)
+    copied = evaluate_judgements(tenfold, np.repeat(targets, 10), [p for p in patients for _ in range(10)])
     assert copied["auc_95"] == pytest.approx(once, abs=1e-9)
+
+
+def test_scores_probabilities_and_calls_each_give_their_own_figures() -> None:
+    """As in cross-fitting, where ranks, probabilities and calls do not follow from one another."""
+    judgements = Judgements(
+        scores=np.array([-3.0, 5.0, 1.0, 9.0]),
+        probabilities=np.array([0.5, 0.5, 0.5, 0.5]),
+        calls=np.array([1, 0, 1, 1]),
+    )
+    figures = evaluate_judgements(judgements, np.array([0, 0, 1, 1]), list("abcd"))
+    assert figures["auc"] == 0.75  # of four pairs one is the wrong way round
+    assert figures["brier"] == 0.25
+    assert (figures["sensitivity"], figures["specificity"]) == (1.0, 0.5)
 
 
 def test_calibration_error_is_zero_for_true_frequencies_and_the_gap_for_false_ones() -> None:

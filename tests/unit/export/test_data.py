@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.data import FOLDS, Example, load_images, patient_of, read_split, split_fold
+from export.data import FOLDS, Example, fold_group, load_images, patient_of, read_split, split_fold
 from tests.images import encode, grey
 
 
@@ -39,6 +39,28 @@ def test_folds_keep_the_class_balance() -> None:
 
 def test_folds_are_the_same_every_time() -> None:
     assert split_fold(examples(), 2) == split_fold(examples(), 2)
+
+
+def test_folds_keep_one_person_number_together_whatever_the_infection() -> None:
+    """`person7_bacteria` and `person7_virus` may be one child, though the manifest lists them as two patients."""
+    every = [
+        Example(Path(f"person{n}_{subtype}_1.jpeg"), 1, subtype, f"person{n}_{subtype}")
+        for n in range(40)
+        for subtype in ("bacteria", "virus")
+    ] + [Example(Path(f"IM-{n:04}-0001.jpeg"), 0, "normal", f"IM-{n:04}") for n in range(30)]
+    for fold in range(FOLDS):
+        kept, held_out = split_fold(every, fold)
+        numbers = [{e.path.name.split("_")[0] for e in part if e.target} for part in (kept, held_out)]
+        assert numbers[1]
+        assert not numbers[0] & numbers[1]
+
+
+@pytest.mark.parametrize(
+    ("patient", "group"),
+    [("person7_bacteria", "person7"), ("person7_virus", "person7"), ("IM-0115", "IM-0115"), ("somebody", "somebody")],
+)
+def test_fold_groups(patient: str, group: str) -> None:
+    assert fold_group(patient) == group
 
 
 @pytest.mark.parametrize(

@@ -2,37 +2,22 @@
 
 import csv
 import dataclasses
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from export.pipeline import convert_run, evaluate_run
+from export.provenance import sha256_of
 from export.publication import Release, publish
-from export.training import TrainingPlan, load_trained, train
+from export.training import TrainingPlan, load_trained, read_plan, train
 from serving.check import check_repository
 from serving.embedded import EmbeddedBackend
-from tests.images import encode
+from tests.unit.export.conftest import TINY_PLAN
 
 PLAN = TrainingPlan("gradient", image_size=32, epochs=4, batch_size=8, learning_rate=3e-3, augmentation=False)
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pneumonias are bright at the bottom, normals at the top: a task that four epochs can learn."""
-    root = tmp_path_factory.mktemp("data")
-    generator = np.random.default_rng(0)
-    for split, count in (("train", 40), ("val", 8), ("test", 12)):
-        for label in ("NORMAL", "PNEUMONIA"):
-            folder = root / split / label
-            folder.mkdir(parents=True)
-            for k in range(count):
-                pixels = generator.integers(0, 60, (40, 40), dtype=np.uint8)
-                rows = slice(20, 40) if label == "PNEUMONIA" else slice(0, 20)
-                pixels[rows] += 150
-                name = f"person{k}_virus_1" if label == "PNEUMONIA" else f"IM-{k:04}-0001"
-                (folder / f"{name}.jpeg").write_bytes(encode(pixels, "jpeg"))
-    return root
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +61,31 @@ def test_an_interrupted_training_goes_on_where_it_stopped(data: Path, full_run: 
     (run / "checkpoint").rename(full_run / "checkpoint")
 
 
+def test_a_finished_training_is_left_alone(data: Path, full_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path: path.read_bytes() for path in full_run.rglob("*") if path.is_file()}
+    train(PLAN, data, full_run)
+    assert {path: path.read_bytes() for path in full_run.rglob("*") if path.is_file()} == before
+    assert "finished" in capsys.readouterr().out
+
+
+def test_without_patience_the_last_epoch_is_kept(fold_run: Path, tmp_path: Path) -> None:
+    """The checkpoint is written at the end of each epoch, so it has the last one's weights."""
+    shutil.copyfile(fold_run / "plan.json", tmp_path / "plan.json")
+    shutil.copyfile(fold_run / "checkpoint" / "latest.weights.h5", tmp_path / "model.weights.h5")
+    assert not list(fold_run.glob("best*"))
+    for kept, last in zip(load_trained(fold_run).get_weights(), load_trained(tmp_path).get_weights(), strict=True):
+        np.testing.assert_array_equal(kept, last)
+
+
+def test_the_plan_records_starting_weights_by_name(data: Path, tmp_path: Path) -> None:
+    """The folder is nobody's business, and a run goes on from wherever the file lies now."""
+    plan = dataclasses.replace(TINY_PLAN, init="/secret/place/start.keras", epochs=1)
+    train(plan, data, tmp_path)
+    assert read_plan(tmp_path).init == "start.keras"
+    assert "secret" not in (tmp_path / "plan.json").read_text()
+    train(dataclasses.replace(plan, init="/other/start.keras"), data, tmp_path)
+
+
 def test_a_run_folder_holds_one_plan(data: Path, full_run: Path) -> None:
     with pytest.raises(ValueError, match="another plan"):
         train(dataclasses.replace(PLAN, seed=1), data, full_run)
@@ -89,6 +99,8 @@ async def test_a_published_run_passes_the_check_and_serves_what_keras_computes(
     assert figures["auc"] == 1.0
     assert "| gradient |" in (tmp_path / "log.md").read_text()
     assert (full_run / "evaluation-test.png").stat().st_size > 10_000
+    measured = json.loads((full_run / "evaluation-test.json").read_text())["sha256"]
+    assert measured == {"model.weights.h5": sha256_of(full_run / "model.weights.h5")}  # the served file judges nothing
     publish(full_run, Release(tmp_path / "repository", "pixel_importance", 1))
     assert check_repository(tmp_path / "repository") == []
     backend = await EmbeddedBackend.open(tmp_path / "repository")

@@ -1,0 +1,34 @@
+"""The log of looks at the official test split, which is for one final figure per release."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from export.provenance import sha256_of
+from export.training import read_plan
+
+
+@contextmanager
+def logged_look(log: Path, run: Path, images: int) -> Iterator[dict[str, Any]]:
+    """Log a look before it happens, and its outcome after it.
+
+    Yields
+    ------
+    A place for the figures. Without them the look stays in the log as not finished.
+
+    Raises
+    ------
+    FileNotFoundError
+        The run is not converted, or the log cannot be opened; nothing has been looked at.
+    """
+    started = (f"{datetime.now(UTC):%Y-%m-%d}", read_plan(run).architecture, f"`{sha256_of(run / 'model.onnx')[:16]}`")
+    figures: dict[str, Any] = {"auc": "not finished", "accuracy": ""}
+    with log.open("a") as file:
+        file.write(f"| {' | '.join(started)} | {images} | ")
+        file.flush()
+        try:
+            yield figures
+        finally:
+            file.write(f"{figures['auc']} | {figures['accuracy']} |\n")

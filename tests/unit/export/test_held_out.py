@@ -1,0 +1,123 @@
+"""Figures on held-out patients: honest, and of what the run has really not seen."""
+
+import csv
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedGroupKFold
+
+from export.held_out import HeldOut, calibrate, cross_fitted_figures, require_same_plan
+from export.training import TrainingPlan
+from export.training_records import count_shared_person_numbers, read_held_out
+from tests.unit.export.conftest import TINY_PLAN
+
+
+def noisy_scores() -> HeldOut:
+    """120 person numbers, every second one as two patients; overlapping classes."""
+    generator = np.random.default_rng(4)
+    patients = [
+        f"person{n}_{subtype}" for n in range(120) for subtype in (["virus", "bacteria"] if n % 2 else ["virus"])
+    ]
+    targets = generator.integers(0, 2, len(patients))
+    return HeldOut(generator.normal(3.0 * targets + 2, 1.5), targets, patients)
+
+
+def threshold_by_search(probabilities: NDArray[np.float64], targets: NDArray[np.int64]) -> float:
+    grid = np.arange(0.01, 0.99, 1e-4)
+    return float(max(t for t in grid if (probabilities[targets == 1] >= t).mean() >= 0.97))
+
+
+def test_cross_fitted_figures_judge_each_group_with_what_the_others_gave() -> None:
+    """Recomputed with scikit-learn and a search for the threshold."""
+    held_out = noisy_scores()
+    z, targets = held_out.log_odds, held_out.targets
+    numbers = [patient.split("_")[0] for patient in held_out.patients]
+    probabilities, calls = np.zeros(len(z)), np.zeros(len(z), dtype=bool)
+    for others, group in StratifiedGroupKFold(5, shuffle=True, random_state=0).split(targets, targets, numbers):
+        platt = LogisticRegression(C=1e6).fit(z[others, None], targets[others])
+        probabilities[group] = platt.predict_proba(z[group, None])[:, 1]
+        threshold = threshold_by_search(platt.predict_proba(z[others, None])[:, 1], targets[others])
+        calls[group] = probabilities[group] >= threshold
+    figures = cross_fitted_figures(held_out)
+    assert figures["auc"] == pytest.approx(roc_auc_score(targets, z), abs=1e-4)
+    assert figures["brier"] == pytest.approx(np.mean((probabilities - targets) ** 2), abs=1e-4)
+    assert figures["sensitivity"] == pytest.approx(calls[targets == 1].mean(), abs=0.011)
+    assert figures["specificity"] == pytest.approx((~calls)[targets == 0].mean(), abs=0.011)
+    assert figures["patients"] == 180
+
+
+def test_cross_fitted_figures_do_not_flatter() -> None:
+    """Fitted to all images, the Brier score is lower: those images helped to choose the calibration."""
+    held_out = noisy_scores()
+    calibration, _ = calibrate(held_out)
+    fitted = 1 / (1 + np.exp(-calibration.apply(held_out.log_odds)))
+    in_sample = float(np.mean((fitted - held_out.targets) ** 2))
+    assert float(cross_fitted_figures(held_out)["brier"]) > in_sample  # type: ignore[arg-type]
+
+
+def test_a_run_itself_says_what_it_has_not_seen(data: Path, tiny_fold_run: Path, tmp_path: Path) -> None:
+    """Not the present way of making folds, which may differ from the one that the run was trained with."""
+    (tmp_path / "held_out.csv").write_text(
+        "filename,target,log_odds\nperson3_virus_1.jpeg,1,2\nIM-0007-0001.jpeg,0,-1\n"
+    )
+    named = [(example.path.name, example.target) for example in read_held_out(tmp_path, data)]
+    assert named == [("person3_virus_1.jpeg", 1), ("IM-0007-0001.jpeg", 0)]
+    with (tiny_fold_run / "held_out.csv").open(newline="") as file:
+        names = [row["filename"] for row in csv.DictReader(file)]
+    assert [example.path.name for example in read_held_out(tiny_fold_run, data)] == names
+    assert len(names) == 16
+
+
+def test_a_held_out_image_that_the_data_lacks_or_labels_otherwise_is_refused(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "held_out.csv").write_text("filename,target,log_odds\nperson3_virus_1.jpeg,0,2\n")
+    with pytest.raises(ValueError, match="person3_virus_1"):
+        read_held_out(tmp_path, data)
+
+
+def test_a_run_that_held_nothing_out_is_refused(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="fold held out"):
+        read_held_out(tmp_path, data)
+
+
+def test_images_of_a_person_number_that_was_trained_on_are_counted(data: Path, tmp_path: Path) -> None:
+    changed = tmp_path / "data"
+    shutil.copytree(data, changed)
+    folder = changed / "train" / "PNEUMONIA"
+    shutil.copyfile(folder / "person3_virus_1.jpeg", folder / "person3_bacteria_9.jpeg")
+    (tmp_path / "held_out.csv").write_text(
+        "filename,target,log_odds\nperson3_virus_1.jpeg,1,2\nIM-0007-0001.jpeg,0,-1\n"
+    )
+    assert count_shared_person_numbers(tmp_path, data) == 0
+    assert count_shared_person_numbers(tmp_path, changed) == 1
+
+
+def runs(folder: Path, plan: TrainingPlan, held_out_plan: TrainingPlan) -> tuple[Path, Path]:
+    for name, content in (("full", plan), ("fold", held_out_plan)):
+        (folder / name).mkdir()
+        (folder / name / "plan.json").write_text(json.dumps(dataclasses.asdict(content)))
+    return folder / "full", folder / "fold"
+
+
+def test_plans_may_differ_in_the_fold_and_in_where_the_starting_weights_lay(tmp_path: Path) -> None:
+    plan = dataclasses.replace(TINY_PLAN, init="/here/x.keras")
+    require_same_plan(*runs(tmp_path, plan, dataclasses.replace(plan, fold=2, init="/there/x.keras")))
+
+
+@pytest.mark.parametrize("change", [{"epochs": 9}, {"init": "y.keras"}, {"seed": 1}, {"patience": 3}])
+def test_plans_that_differ_otherwise_are_refused(tmp_path: Path, change: dict[str, object]) -> None:
+    held_out_plan = dataclasses.replace(TINY_PLAN, fold=0, **change)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="equal but for the fold"):
+        require_same_plan(*runs(tmp_path, TINY_PLAN, held_out_plan))
+
+
+def test_a_fold_that_chose_the_epoch_does_not_judge_it(tmp_path: Path) -> None:
+    plan = dataclasses.replace(TINY_PLAN, patience=3)
+    with pytest.raises(ValueError, match="patience=0"):
+        require_same_plan(*runs(tmp_path, plan, dataclasses.replace(plan, fold=0)))
