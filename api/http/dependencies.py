@@ -1,4 +1,8 @@
-"""What routes are given: the pipeline, the settings, an admission, and the client's wishes."""
+"""What routes are given: the pipeline, the settings, an admission, and the client's wishes.
+
+All are coroutines although none waits: FastAPI would run each plain function in a thread, which costs more than
+the function does.
+"""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -30,7 +34,7 @@ class GatewayState:
     admission: Admission
 
 
-def _state(request: Request) -> GatewayState:
+async def _state(request: Request) -> GatewayState:
     state: GatewayState = request.app.state.gateway
     return state
 
@@ -38,7 +42,7 @@ def _state(request: Request) -> GatewayState:
 State = Annotated[GatewayState, Depends(_state)]
 
 
-def _request_id(request: Request) -> str:
+async def _request_id(request: Request) -> str:
     return str(request.state.request_id)
 
 
@@ -63,7 +67,7 @@ async def admit(state: State) -> AsyncIterator[None]:
         admission.in_work -= 1
 
 
-def accept_json(request: Request) -> None:
+async def accept_json(request: Request) -> None:
     """Refuse a client that does not accept JSON.
 
     Raises
