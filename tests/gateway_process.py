@@ -24,8 +24,12 @@ class GatewayProcess:
     pid: int
     seconds_to_ready: float
 
+    def forget_peak_memory(self) -> None:
+        """Let the peak be what is resident now (Linux): loading the models would hide a later spike."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
     def peak_memory_mib(self) -> float:
-        """Largest resident memory so far (Linux)."""
+        """Give the largest resident memory since the start, or since it was forgotten (Linux)."""
         status = Path(f"/proc/{self.pid}/status").read_text()
         return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
