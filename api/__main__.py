@@ -5,18 +5,20 @@ import sys
 
 import uvicorn
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from api.main import create_app
-from api.settings import UnknownSetting, read_settings
+from api.settings import PREFIX, UnknownSetting, read_settings
 
 
 def main() -> int:
     """Serve until told to stop. Returns the exit status."""
     try:
         settings = read_settings()
-    except (UnknownSetting, ValidationError) as error:
-        print(f"The gateway does not start: {error}", file=sys.stderr)
-        return 2
+    except UnknownSetting as error:
+        return _refuse(str(error))
+    except ValidationError as error:
+        return _refuse("; ".join(map(_broken_rule, error.errors())))
     # Only our own loggers follow the setting: libraries log what they read, such as a patient's name in EXIF.
     logging.basicConfig(level="WARNING", format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("cxr").setLevel(settings.log_level.upper())
@@ -29,6 +31,16 @@ def main() -> int:
         server_header=False,
     )
     return 0
+
+
+def _refuse(reason: str) -> int:
+    print(f"The gateway does not start: {reason}", file=sys.stderr)
+    return 2
+
+
+def _broken_rule(error: ErrorDetails) -> str:
+    names = [PREFIX + str(part).upper() for part in error["loc"][:1]]
+    return ": ".join([*names, error["msg"].removeprefix("Value error, ")])
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     request_timeout_s: Annotated[float, Field(gt=0)] = 30.0
     max_concurrent_requests: Annotated[int, Field(ge=1)] = 64
     max_in_flight: Annotated[int, Field(ge=1)] = 32
-    worker_threads: Annotated[int, Field(ge=1)] = max(2, os.cpu_count() or 2)
+    worker_threads: Annotated[int, Field(ge=1)] = min(4, max(2, os.cpu_count() or 2))
 
     @field_validator("triton_url", mode="before")
     @classmethod

@@ -12,6 +12,7 @@ import httpx
 from tests.gateway_process import GatewayProcess, gateway_process
 
 SAMPLE = Path(__file__).parents[1] / "tests" / "data" / "samples" / "pneumonia-1.jpeg"
+_QUIET = {"CXR_LOG_LEVEL": "warning"}
 STARTS, WARM_UP, REQUESTS = 5, 20, 200
 
 
@@ -19,14 +20,14 @@ def main() -> None:
     """Print all figures."""
     starts = [_seconds_to_ready() for _ in range(STARTS)]
     print(f"ready after start of `python -m api`: median {statistics.median(starts):.2f} s, worst {max(starts):.2f} s")
-    with gateway_process() as gateway:
+    with gateway_process(_QUIET) as gateway:
         for path in ("/v1/predict", "/v1/explain"):
             _print_requests(path, gateway)
         print(f"peak memory of the gateway: {gateway.peak_memory_mib():.0f} MiB")
 
 
 def _seconds_to_ready() -> float:
-    with gateway_process() as gateway:
+    with gateway_process(_QUIET) as gateway:
         return gateway.seconds_to_ready
 
 

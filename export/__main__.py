@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 
 from export.architectures import ARCHITECTURES
-from export.pipeline import convert_run, evaluate_run
 from export.publication import Release, publish
+from export.steps import convert_run, evaluate_run
 from export.training import TrainingPlan, train
 
 _DEFAULTS = TrainingPlan(architecture="", image_size=0)

@@ -153,7 +153,7 @@ def serve(repository: Path, ports: TritonPorts) -> int:
     The process's exit code: 0 when it was told to stop, 1 when the server could not start or ended by itself.
     """
     try:
-        with _sigterm_as_interrupt(), start(repository, ports) as server:
+        with _signals_as_interrupt(), start(repository, ports) as server:
             _announce(server)
             raise LocalTritonFailed(f"Triton ended with code {server.wait()}.\n{_complaints(server.log)}")
     except KeyboardInterrupt:
@@ -172,12 +172,14 @@ def _announce(server: LocalTriton) -> None:
 
 
 @contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
-    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+def _signals_as_interrupt() -> Iterator[None]:
+    # SIGINT too: a shell script's `&` has it ignored, and children inherit that.
+    previous = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _log(folder: Path) -> Path:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
 
 from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -13,6 +14,7 @@ FIELD = "image"
 _IMAGE_TYPES = ("image/png", "image/jpeg")
 _UNDECLARED = ("application/octet-stream", "")
 _MULTIPART = "multipart/form-data"
+_DRAIN_S = 2.0  # a client whose body is announced as too large has this long to finish sending it
 _FORM_OVERHEAD = 64 * 1024  # boundaries and part headers around the file
 
 
@@ -55,7 +57,7 @@ async def _read_image(request: Request, max_bytes: int) -> bytes:
 
 
 async def _read_form(request: Request, max_bytes: int) -> bytes:
-    body = await _read_bounded(request, max_bytes + _FORM_OVERHEAD)
+    body = await _read_bounded(request, max_bytes, overhead=_FORM_OVERHEAD)
     if not body:
         raise InvalidRequest(f"The form must have the file field '{FIELD}'. Received: an empty body.")
     form = await _parse_form(request.headers, body)
@@ -84,12 +86,25 @@ async def _parse_form(headers: Headers, body: bytes) -> FormData:
         raise InvalidRequest(f"The body must be a well-formed form with one file field '{FIELD}'.") from error
 
 
-async def _read_bounded(request: Request, limit: int) -> bytes:
-    """Read the body, keeping at most `limit` bytes.
+async def _read_bounded(request: Request, max_bytes: int, overhead: int = 0) -> bytes:
+    """Read a body that holds an image of at most `max_bytes` and so much overhead.
 
-    What exceeds the limit is read and dropped, up to as much again: a client that is still sending when the
-    connection closes would see a broken pipe instead of the answer.
+    What exceeds the limit is read and dropped for a while, up to as much again: a client that is still sending when
+    the connection closes would see a broken pipe instead of the answer.
     """
+    limit = max_bytes + overhead
+    if _declared_length(request.headers) > limit:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_S):
+                await _read_at_most(request, limit)
+        raise _too_many_bytes(max_bytes)
+    body = await _read_at_most(request, limit)
+    if body is None:
+        raise _too_many_bytes(max_bytes)
+    return body
+
+
+async def _read_at_most(request: Request, limit: int) -> bytes | None:
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():
@@ -100,9 +115,12 @@ async def _read_bounded(request: Request, limit: int) -> bytes:
             break
         else:
             chunks.clear()
-    if size > limit:
-        raise _too_many_bytes(limit)
-    return b"".join(chunks)
+    return b"".join(chunks) if size <= limit else None
+
+
+def _declared_length(headers: Mapping[str, str]) -> int:
+    declared = headers.get("content-length", "")
+    return int(declared) if declared.isdecimal() else 0
 
 
 def _too_many_bytes(limit: int) -> ImageTooLarge:

@@ -1,4 +1,7 @@
-"""From a radiograph to the pixels a model takes. Training, evaluation and serving all come through here."""
+"""From a radiograph to the pixels a model takes. Training, evaluation and serving all come through here.
+
+The study's explanations look at one direct shrink to 128 pixels (`resize_antialiased`), models at `to_model_input`.
+"""
 
 from collections.abc import Sequence
 

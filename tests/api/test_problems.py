@@ -257,10 +257,12 @@ async def test_limits_are_settings(tiny_repository: Path) -> None:
     settings = Settings(model_repository=tiny_repository, max_upload_bytes=100, max_pixels=50)
     async with running_gateway(settings) as client:
         bytes_exceeded = await client.post("/v1/predict", content=IMAGE + bytes(100), headers=PNG)
+        form_exceeded = await client.post("/v1/predict", files={"image": ("x", bytes(10**5))})
         pixels_exceeded = await client.post("/v1/predict", content=png_file(10, 10, 8, 0, b""), headers=PNG)
     check_problem(bytes_exceeded, 413, "image-too-large", "/v1/predict")
     check_problem(pixels_exceeded, 413, "image-too-large", "/v1/predict")
     assert "100 bytes" in bytes_exceeded.json()["detail"]
+    assert "100 bytes" in form_exceeded.json()["detail"]
     assert "50 pixels" in pixels_exceeded.json()["detail"]
 
 

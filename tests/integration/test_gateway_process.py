@@ -143,3 +143,29 @@ def test_a_triton_that_is_away_is_503_and_the_gateway_recovers_alone(
 def predict(gateway: GatewayProcess) -> httpx.Response:
     sample = (SAMPLES / "pneumonia-1.jpeg").read_bytes()
     return httpx.post(f"{gateway.url}/v1/predict", content=sample, headers={"content-type": "image/jpeg"}, timeout=20)
+
+
+def test_a_body_announced_as_too_large_is_refused_without_waiting_for_it(gateway: GatewayProcess) -> None:
+    host, port = gateway.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=15) as client:
+        client.sendall(
+            b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 40000000\r\n\r\n"
+        )
+        assert client.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"CXR_BACKEND": "nope"}, "CXR_BACKEND: Input should be 'embedded' or 'triton'"),
+        ({"CXR_BACKEND": "triton"}, "CXR_TRITON_URL must be set with CXR_BACKEND=triton"),
+    ],
+)
+def test_settings_out_of_range_are_told_in_one_line(settings: dict[str, str], message: str) -> None:
+    command = [sys.executable, "-m", "api"]
+    environment = {**without_settings(), **settings}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 2
+    assert result.stderr.startswith("The gateway does not start: ")
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1

@@ -198,10 +198,14 @@ def test_ends_with_its_parent(repository: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_command_stops_cleanly(repository: Path, number: signal.Signals) -> None:
     process, pid = run_in_the_foreground(repository)
-    process.send_signal(number)
-    assert process.communicate(timeout=30)[1] == ""
-    assert process.returncode == 0
-    assert not members(pid)
+    try:
+        process.send_signal(number)
+        assert process.communicate(timeout=30)[1] == ""
+        assert process.returncode == 0
+        assert not members(pid)
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_the_command_tells_that_the_server_ended(repository: Path) -> None:

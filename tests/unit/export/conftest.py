@@ -10,7 +10,7 @@ import pytest
 from keras import layers
 
 from export.architectures import ARCHITECTURES, Architecture
-from export.pipeline import convert_run, evaluate_run
+from export.steps import convert_run, evaluate_run
 from export.training import TrainingPlan, train
 from tests.images import encode
 

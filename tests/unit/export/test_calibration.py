@@ -32,7 +32,9 @@ def test_the_threshold_is_the_highest_that_keeps_the_sensitivity() -> None:
     assert (positives >= threshold).mean() >= WANTED_SENSITIVITY
     assert (positives >= threshold + 0.011).mean() < WANTED_SENSITIVITY
     lower, upper = thresholds.indeterminate_band
-    assert lower <= threshold <= upper
+    assert lower < threshold < upper
+    assert (positives >= lower).mean() >= 0.99
+    assert (positives >= upper).mean() >= 0.95 > (positives >= upper + 0.011).mean()
 
 
 def test_figures_of_a_hand_made_case() -> None:

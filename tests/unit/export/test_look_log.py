@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import pytest
 
-from export import pipeline
+from export import steps
 from export.provenance import sha256_of
 
 
@@ -22,9 +22,9 @@ def test_a_look_is_logged_with_the_file_that_was_measured(tiny_run: Path) -> Non
 def test_a_look_that_fails_is_logged(
     data: Path, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "score_run", fail_after_looking)
+    monkeypatch.setattr(steps, "score_run", fail_after_looking)
     with pytest.raises(RuntimeError, match="looked"):
-        pipeline.evaluate_run(tiny_run, data, "test", tmp_path / "log.md")
+        steps.evaluate_run(tiny_run, data, "test", tmp_path / "log.md")
     (line,) = (tmp_path / "log.md").read_text().splitlines()
     assert line.endswith("| 24 | not finished |  |")
 
@@ -33,19 +33,19 @@ def test_a_look_that_fails_is_logged(
 def test_nothing_is_looked_at_without_a_log(
     data: Path, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: str
 ) -> None:
-    monkeypatch.setattr(pipeline, "score_run", fail_after_looking)
+    monkeypatch.setattr(steps, "score_run", fail_after_looking)
     with pytest.raises(OSError, match=tmp_path.name):
-        pipeline.evaluate_run(tiny_run, data, "test", tmp_path / log)
+        steps.evaluate_run(tiny_run, data, "test", tmp_path / log)
 
 
 def test_nothing_is_looked_at_before_conversion(
     data: Path, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "score_run", fail_after_looking)
+    monkeypatch.setattr(steps, "score_run", fail_after_looking)
     run = tmp_path / "run"
     shutil.copytree(tiny_run, run, ignore=shutil.ignore_patterns("model.onnx"))
     with pytest.raises(FileNotFoundError, match=r"model\.onnx"):
-        pipeline.evaluate_run(run, data, "test", tmp_path / "log.md")
+        steps.evaluate_run(run, data, "test", tmp_path / "log.md")
     assert not (tmp_path / "log.md").exists()
 
 
@@ -54,5 +54,5 @@ def test_a_model_is_not_measured_with_the_decision_rule_of_another(data: Path, t
     with (run / "model.onnx").open("ab") as file:
         file.write(b" ")
     with pytest.raises(ValueError, match=r"decision\.json must be of"):
-        pipeline.evaluate_run(run, data, "test", tmp_path / "log.md")
+        steps.evaluate_run(run, data, "test", tmp_path / "log.md")
     assert not (tmp_path / "log.md").exists()

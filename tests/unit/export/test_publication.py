@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from export.pipeline import convert_run
 from export.publication import Release, publish
+from export.steps import convert_run
 from export.training import load_trained
 from serving.check import check_repository
 from serving.embedded import EmbeddedBackend

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.pipeline import convert_run, evaluate_run
 from export.provenance import sha256_of
 from export.publication import Release, publish
+from export.steps import convert_run, evaluate_run
 from export.training import TrainingPlan, load_trained, read_plan, train
 from serving.check import check_repository
 from serving.embedded import EmbeddedBackend
