@@ -54,13 +54,15 @@ async def test_models_of_others_are_left_out(open_with: Callable[[type[EmbeddedB
 
 
 async def test_readiness_follows_the_model_server(open_with: Callable[[type[EmbeddedBackend]], OpenBackend]) -> None:
-    backend = type("Backend", (Wavering,), {})
-    async with running_gateway(Settings(), open_with(backend)) as client:
+    class Backend(Wavering):
+        """A class of this test's own, so that what it changes ends with it."""
+
+    async with running_gateway(Settings(), open_with(Backend)) as client:
         assert (await client.get("/readyz")).status_code == 200
-        backend.away = True  # type: ignore[attr-defined]
+        Backend.away = True
         assert (await client.get("/readyz")).status_code == 503
         assert (await client.get("/healthz")).status_code == 200
-        backend.away = False  # type: ignore[attr-defined]
+        Backend.away = False
         assert (await client.get("/readyz")).status_code == 200
 
 
