@@ -4,10 +4,10 @@ import argparse
 import json
 from pathlib import Path
 
-from export.architectures import ARCHITECTURES
-from export.publication import Release, publish
+from export.networks.architectures import ARCHITECTURES
+from export.release.publication import Release, publish
 from export.steps import convert_run, evaluate_run
-from export.training import TrainingPlan, train
+from export.training.train import TrainingPlan, train
 
 _DEFAULTS = TrainingPlan(architecture="", image_size=0)
 

@@ -10,16 +10,9 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from export.calibration import POLICY, PlattScaling, sigmoid
-from export.conversion import (
-    convert_classifier,
-    convert_pixel_importance,
-    largest_probability_difference,
-    round_kernels_to_float16,
-)
-from export.data import Example, load_images, read_split, targets_of
-from export.folding import fold_batch_normalization
-from export.held_out import (
+from export.data.examples import Example, load_images, read_split, targets_of
+from export.evaluation.calibration import POLICY, PlattScaling, sigmoid
+from export.evaluation.held_out import (
     calibrate,
     cross_fitted_figures,
     origin_of,
@@ -27,13 +20,20 @@ from export.held_out import (
     score_held_out,
     uncalibrated_figures,
 )
-from export.look_log import logged_look
-from export.metrics import Figures, Judgements, evaluate_judgements
-from export.plots import plot_evaluation
-from export.provenance import hashes, require_current
-from export.scoring import UNCALIBRATED_THRESHOLD, measured_file, score_run, score_with_keras
-from export.training import load_trained, read_plan
-from export.training_records import count_shared_person_numbers
+from export.evaluation.look_log import logged_look
+from export.evaluation.metrics import Figures, Judgements, evaluate_judgements
+from export.evaluation.plots import plot_evaluation
+from export.evaluation.scoring import UNCALIBRATED_THRESHOLD, measured_file, score_run, score_with_keras
+from export.release.conversion import (
+    convert_classifier,
+    convert_pixel_importance,
+    largest_probability_difference,
+    round_kernels_to_float16,
+)
+from export.release.folding import fold_batch_normalization
+from export.release.provenance import hashes, require_current
+from export.training.records import count_shared_person_numbers
+from export.training.train import load_trained, read_plan
 
 PARITY_LIMIT = 1e-4
 _PARITY_IMAGES = 15

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from keras import layers
 
-from export.architectures import ARCHITECTURES, Architecture
+from export.networks.architectures import ARCHITECTURES, Architecture
 from export.steps import convert_run, evaluate_run
-from export.training import TrainingPlan, train
+from export.training.train import TrainingPlan, train
 from tests.images import encode
 
 TINY_PLAN = TrainingPlan("tiny", image_size=32, epochs=3, batch_size=8, learning_rate=3e-2, augmentation=False)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from export.data import Example, fold_group, read_split
+from export.data.examples import Example, fold_group, read_split
 
 _HELD_OUT = "held_out.csv"
 

@@ -16,11 +16,11 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from export.architectures import ARCHITECTURES, log_odds
-from export.augmentation import AugmentationRange, augment
-from export.data import Example, load_images, read_split, split_fold, targets_of
-from export.early_stopping import StopWithoutImprovement, has_stopped_improving
-from export.training_records import describe_data, write_held_out
+from export.data.augmentation import AugmentationRange, augment
+from export.data.examples import Example, load_images, read_split, split_fold, targets_of
+from export.networks.architectures import ARCHITECTURES, log_odds
+from export.training.early_stopping import StopWithoutImprovement, has_stopped_improving
+from export.training.records import describe_data, write_held_out
 
 _WEIGHTS, _BEST_WEIGHTS = "model.weights.h5", "best.weights.h5"
 

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from api.imaging.decode import decode
 from api.imaging.preprocess import to_model_input
-from export.architectures import build_gradient_model, log_odds
-from export.calibration import PlattScaling
-from export.conversion import (
+from export.evaluation.calibration import PlattScaling
+from export.networks.architectures import build_gradient_model, log_odds
+from export.networks.fft_convolution import FFTConv2D
+from export.release.conversion import (
     IR_VERSION,
     OPSET,
     convert_classifier,
@@ -23,10 +24,9 @@ from export.conversion import (
     pixel_weights,
     round_kernels_to_float16,
 )
-from export.fft_convolution import FFTConv2D
-from export.folding import fold_batch_normalization
+from export.release.folding import fold_batch_normalization
 
-SAMPLES = sorted((Path(__file__).parents[2] / "data" / "samples").glob("*.jpeg"))
+SAMPLES = sorted((Path(__file__).parents[3] / "data" / "samples").glob("*.jpeg"))
 CALIBRATION = PlattScaling(slope=0.7, intercept=-0.4)
 
 

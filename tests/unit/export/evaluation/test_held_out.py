@@ -13,9 +13,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 
-from export.held_out import HeldOut, calibrate, cross_fitted_figures, require_same_plan
-from export.training import TrainingPlan
-from export.training_records import count_shared_person_numbers, read_held_out
+from export.evaluation.held_out import HeldOut, calibrate, cross_fitted_figures, require_same_plan
+from export.training.records import count_shared_person_numbers, read_held_out
+from export.training.train import TrainingPlan
 from tests.unit.export.conftest import TINY_PLAN
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.provenance import sha256_of
-from export.publication import Release, publish
+from export.release.provenance import sha256_of
+from export.release.publication import Release, publish
 from export.steps import convert_run, evaluate_run
-from export.training import TrainingPlan, load_trained, read_plan, train
+from export.training.train import TrainingPlan, load_trained, read_plan, train
 from serving.check import check_repository
 from serving.embedded import EmbeddedBackend
 from tests.unit.export.conftest import TINY_PLAN

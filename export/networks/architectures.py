@@ -9,8 +9,8 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
-from export.fft_convolution import FFTConv2D
-from export.starting_weights import copy_backbone_weights
+from export.networks.fft_convolution import FFTConv2D
+from export.networks.starting_weights import copy_backbone_weights
 
 GRADIENT_MODEL_SIZE = 128
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.data import FOLDS, Example, fold_group, load_images, patient_of, read_split, split_fold
+from export.data.examples import FOLDS, Example, fold_group, load_images, patient_of, read_split, split_fold
 from tests.images import encode, grey
 
 

@@ -13,10 +13,10 @@ import onnx
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as triton
 
-from export.data import LABELS
-from export.model_card import model_card
-from export.provenance import require_current, sha256_of
-from export.training import read_plan
+from export.data.examples import LABELS
+from export.release.model_card import model_card
+from export.release.provenance import require_current, sha256_of
+from export.training.train import read_plan
 
 MAX_BATCH_SIZE = 64
 _QUEUE_TIMEOUT_US = 20_000_000  # under the gateway's default deadline, so that the server gives up first

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from export.calibration import DecisionThresholds, PlattScaling, choose_thresholds, fit_platt, sigmoid
-from export.data import fold_group, load_images, targets_of
-from export.metrics import Figures, Judgements, evaluate_judgements
-from export.provenance import sha256_of
-from export.scoring import UNCALIBRATED_THRESHOLD, score_with_keras
-from export.training import read_plan
-from export.training_records import read_held_out
+from export.data.examples import fold_group, load_images, targets_of
+from export.evaluation.calibration import DecisionThresholds, PlattScaling, choose_thresholds, fit_platt, sigmoid
+from export.evaluation.metrics import Figures, Judgements, evaluate_judgements
+from export.evaluation.scoring import UNCALIBRATED_THRESHOLD, score_with_keras
+from export.release.provenance import sha256_of
+from export.training.records import read_held_out
+from export.training.train import read_plan
 
 _GROUPS = 5
 

@@ -1,6 +1,6 @@
 """Generated cards read well as text."""
 
-from export.model_card import wrap_markdown
+from export.release.model_card import wrap_markdown
 
 
 def test_paragraphs_and_items_are_broken_anew_and_the_rest_is_left() -> None:

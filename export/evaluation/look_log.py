@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from export.provenance import sha256_of
-from export.training import read_plan
+from export.release.provenance import sha256_of
+from export.training.train import read_plan
 
 
 @contextmanager

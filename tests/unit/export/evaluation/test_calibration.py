@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from export.calibration import WANTED_SENSITIVITY, choose_thresholds, fit_platt
-from export.metrics import Judgements, evaluate_judgements, expected_calibration_error
+from export.evaluation.calibration import WANTED_SENSITIVITY, choose_thresholds, fit_platt
+from export.evaluation.metrics import Judgements, evaluate_judgements, expected_calibration_error
 
 
 def test_platt_scaling_finds_the_distortion_that_was_put_in() -> None:

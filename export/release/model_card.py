@@ -8,8 +8,8 @@ from typing import Any
 
 import onnx
 
-from export.starting_weights import describe_starting_weights
-from export.training import TrainingPlan
+from export.networks.starting_weights import describe_starting_weights
+from export.training.train import TrainingPlan
 
 _CARDS = Path(__file__).parent / "model_cards"
 _LINE = 118

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import ConfusionMatrixDisplay, RocCurveDisplay
 
-from export.data import LABELS
-from export.metrics import Figures, Judgements
+from export.data.examples import LABELS
+from export.evaluation.metrics import Figures, Judgements
 
 matplotlib.use("Agg")
 

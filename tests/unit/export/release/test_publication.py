@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from export.publication import Release, publish
+from export.release.publication import Release, publish
 from export.steps import convert_run
-from export.training import load_trained
+from export.training.train import load_trained
 from serving.check import check_repository
 from serving.embedded import EmbeddedBackend
 

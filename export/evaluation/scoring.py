@@ -8,9 +8,9 @@ import onnxruntime
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from export.architectures import log_odds
-from export.calibration import sigmoid
-from export.training import load_trained
+from export.evaluation.calibration import sigmoid
+from export.networks.architectures import log_odds
+from export.training.train import load_trained
 
 UNCALIBRATED_THRESHOLD = 0.5
 _BATCH = 32

@@ -16,7 +16,7 @@ import tf2onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from export.calibration import PlattScaling
+from export.evaluation.calibration import PlattScaling
 
 OPSET = 17
 IR_VERSION = 8  # the one that opset 17 came with; Triton 24.10 reads up to 10

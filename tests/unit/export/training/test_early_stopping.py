@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.early_stopping import has_stopped_improving
-from export.training import load_trained, train
+from export.training.early_stopping import has_stopped_improving
+from export.training.train import load_trained, train
 from tests.unit.export.conftest import TINY_PLAN
 
 STOPPED = "epoch,loss,val_loss\n0,0.9,0.5\n1,0.8,0.6\n2,0.7,0.7\n"

@@ -7,7 +7,7 @@ from typing import NoReturn
 import pytest
 
 from export import steps
-from export.provenance import sha256_of
+from export.release.provenance import sha256_of
 
 
 def fail_after_looking(*_: object) -> NoReturn:

@@ -1,0 +1,1 @@
+"""Calibration, thresholds and figures, from images that a network has not seen."""
