@@ -10,13 +10,17 @@ from api.types import ModelIdentity
 from serving.backend import BackendProtocolError, BackendUnavailable, InferenceBackend, ModelSpec
 
 CLASSIFIER = "classifier"
+LUNG_SEGMENTER = "lung_segmenter"
 IMAGE = "image"
 _MAX_AGE_S = 10.0
 # Outputs that the gateway reads, and their dimensions after the batch; section 5 of the model contract.
 _OUTPUT_DIMENSIONS: Mapping[str, Mapping[str, int]] = {
     CLASSIFIER: {"probabilities": 1},
+    LUNG_SEGMENTER: {"mask": 2},
     "pixel_importance": {"importance": 2},
 }
+# The same for outputs that an older version may lack.
+_LATER_OUTPUT_DIMENSIONS: Mapping[str, Mapping[str, int]] = {CLASSIFIER: {"ood_score": 1, "presentation": 1}}
 
 
 class ModelCatalogue:
@@ -70,7 +74,8 @@ def _check_contract(model: ModelSpec) -> None:
     """Refuse a model before its answers are misread: once here, and in `/readyz`, instead of in every request."""
     input_size(model)
     shapes = {output.name: output.shape for output in model.outputs}
-    for name, dimensions in _OUTPUT_DIMENSIONS.get(model.name, {}).items():
+    later = {n: d for n, d in _LATER_OUTPUT_DIMENSIONS.get(model.name, {}).items() if n in shapes}
+    for name, dimensions in {**_OUTPUT_DIMENSIONS.get(model.name, {}), **later}.items():
         if len(shapes.get(name, ())) != dimensions:
             raise BackendProtocolError(
                 f"Output {name!r} of {model.name!r} must have {dimensions} dimensions. Received: {shapes}"

@@ -10,9 +10,11 @@ GatewayError
 ├── ImageTooLarge           too many bytes, or too many pixels
 ├── UnsupportedMediaType    the image is in a format that is not read
 ├── UndecodableImage        the image is damaged
+├── NotAChestRadiograph     the image shows something else
 ├── InvalidParameter        a query parameter is unknown or out of range
 ├── UploadTimeout           the image did not arrive in time
 ├── TooManyRequests         the gateway is at its limit of requests in work
+├── NotReady                what the settings need of the models is missing
 └── DeadlineExceeded        the answer took longer than the gateway's limit
 
 What a model server can do wrong is told in `serving.backend`.
@@ -43,6 +45,10 @@ class UndecodableImage(GatewayError):
     """The image is truncated, corrupt, of zero size, or holds several frames."""
 
 
+class NotAChestRadiograph(GatewayError):
+    """The image is no chest radiograph, so that any label would be made up."""
+
+
 class InvalidParameter(GatewayError):
     """A query parameter is unknown or outside its range."""
 
@@ -53,6 +59,10 @@ class UploadTimeout(GatewayError):
 
 class TooManyRequests(GatewayError):
     """More requests are in work than the gateway admits."""
+
+
+class NotReady(GatewayError):
+    """A model, or a part of one that the gateway's settings need, is missing."""
 
 
 class DeadlineExceeded(GatewayError):

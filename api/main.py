@@ -16,6 +16,7 @@ from api.http.problems import answer_exception
 from api.http.routes import operations, page, radiographs
 from api.pipeline import Pipeline
 from api.settings import Settings
+from api.types import Policy, SiteDecision
 from serving import BackendSettings, open_backend
 from serving.backend import BackendError, InferenceBackend
 
@@ -69,8 +70,13 @@ def _lifespan(settings: Settings, open_backend: OpenBackend) -> Callable[[FastAP
 
 
 def _state(settings: Settings, backend: InferenceBackend, workers: ThreadPoolExecutor) -> GatewayState:
-    pipeline = Pipeline(backend, workers, max_pixels=settings.max_pixels, request_timeout_s=settings.request_timeout_s)
-    return GatewayState(settings, pipeline, Admission(settings.max_concurrent_requests))
+    policy = Policy(
+        max_pixels=settings.max_pixels,
+        request_timeout_s=settings.request_timeout_s,
+        refuse_other_images=settings.quality_gate == "on",
+        site=SiteDecision(settings.prevalence, settings.decision_threshold),
+    )
+    return GatewayState(settings, Pipeline(backend, workers, policy), Admission(settings.max_concurrent_requests))
 
 
 def _backend_settings(settings: Settings) -> BackendSettings:

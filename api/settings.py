@@ -15,7 +15,6 @@ _MOST_PIXELS = 178_956_970  # beyond it Pillow, which draws the overlays, speaks
 # Known to the design and not built yet: silently ignoring one of these could leave a hospital unprotected.
 _NOT_BUILT = {
     "CXR_API_KEYS": "authentication is not built yet; leave it empty and restrict access in front of the gateway",
-    "CXR_QUALITY_GATE": "the input gate is not built yet; leave it empty",
     "CXR_RECEIPT_KEY": "receipts are not built yet; leave it empty",
 }
 # Not the gateway's: the test suite's own variable, and what Kubernetes derives from a service named cxr-something.
@@ -35,9 +34,12 @@ class Settings(BaseSettings):
     model_repository: Path = Path(__file__).parent.parent / "model_repository"
     max_upload_bytes: Annotated[int, Field(ge=1)] = 32 * _MIB
     max_pixels: Annotated[int, Field(ge=1, le=_MOST_PIXELS)] = 50_000_000
+    quality_gate: Literal["on", "off"] = "on"
+    prevalence: Annotated[float | None, Field(gt=0, lt=1)] = None
+    decision_threshold: Annotated[float | None, Field(gt=0, lt=1)] = None
     request_timeout_s: Annotated[float, Field(gt=0)] = 30.0
     max_concurrent_requests: Annotated[int, Field(ge=1)] = 64
-    max_in_flight: Annotated[int, Field(ge=1)] = 32
+    max_in_flight: Annotated[int, Field(ge=1)] = 64
     worker_threads: Annotated[int, Field(ge=1)] = min(4, max(2, os.cpu_count() or 2))
 
     @field_validator("triton_url", mode="before")

@@ -1,5 +1,6 @@
 """What the stages of a request hand to each other."""
 
+import math
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -56,13 +57,63 @@ class RelativeBox:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The classifier's answer. `probability` is that of `label`; all probabilities are calibrated."""
+    """The classifier's answer. `probability` is that of `label`; all probabilities are calibrated.
+
+    They assume the share `prevalence` of PNEUMONIA among the radiographs, None if it is unknown.
+    """
 
     label: str
     probability: float
     indeterminate: bool
     probabilities: Mapping[str, float]
     decision_threshold: float
+    prevalence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SiteDecision:
+    """What a site decides in place of what was published with the classifier; None leaves that as it is.
+
+    `prevalence` is the site's share of PNEUMONIA, `decision_threshold` holds on P(PNEUMONIA) at that prevalence; both
+    lie between 0 and 1.
+    """
+
+    prevalence: float | None = None
+    decision_threshold: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the operator decided: limits on one request, whether the input gate refuses, and the site's decision."""
+
+    max_pixels: int
+    request_timeout_s: float
+    refuse_other_images: bool
+    site: SiteDecision
+
+
+@dataclass(frozen=True, slots=True)
+class GateLimits:
+    """The limits published with the models, between which an image passes for a chest radiograph.
+
+    `unlike` and `refuse`, with ``unlike < refuse``, are on the classifier's `ood_score`, which grows with the distance
+    from the training data. `lung_area`, lowest and highest, and `lung_uncertainty`, highest, are on the
+    segmenter's mask; the defaults let every mask pass.
+    """
+
+    unlike: float
+    refuse: float
+    lung_area: tuple[float, float] = (0.0, 1.0)
+    lung_uncertainty: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Whether an image is a chest radiograph, how clearly (`score`, 0 to 1), and codes of what is unusual about it."""
+
+    is_chest_xray: bool
+    score: float
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +209,14 @@ class ModelIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that is known about one radiograph when the request ends. `explanations` is None if none were asked for."""
+    """All that is known about one radiograph when the request ends.
+
+    `quality` is None if the models cannot tell, `explanations` if none were asked for.
+    """
 
     model: ModelIdentity
     radiograph: Radiograph
     prediction: Prediction
+    quality: Quality | None
     explanations: Mapping[str, Explanation] | None
     timings_ms: Mapping[str, float]

@@ -1,7 +1,15 @@
 """A model repository under the same contract as the shipped one, whose answers can be computed by hand.
 
 The classifier's log-odds are ``SLOPE * mean grey / 255 + OFFSET``; the importance of a pixel is
-``grey / 255 * importance_weights()``.
+``grey / 255 * importance_weights()``. What the input gate looks at are contrasts, each the mean grey of one half of the
+pixels less that of the other half, over 255:
+
+- `ood_score` is 10 times the absolute contrast of top and bottom;
+- `presentation` is the softmax of FRONTAL, 10 times left less right, 10 times rim less middle columns, and 10 times
+  right less left;
+- `mask` is 1 less the absolute contrast of the two diagonals of quadrants, inside the middle quarter of the frame.
+
+Each contrast is 0 in the patterns of the others, so that a test can call up one finding at a time.
 """
 
 import hashlib
@@ -18,12 +26,29 @@ OFFSET = -3.0
 LABELS = ("NORMAL", "PNEUMONIA")
 DECISION_THRESHOLD = 0.4
 INDETERMINATE_BAND = (0.35, 0.45)
+PREVALENCE = 0.6
+PRESENTATIONS = ("frontal", "rotated", "inverted", "lateral")
+FRONTAL = 3.0
+CONTRAST_SCALE = 10.0
+OOD_LIMITS = {"unlike": 3.0, "refuse": 7.0}
+PLAUSIBLE_LUNGS = {"area": (0.1, 0.6), "uncertainty": 1.0}
+LUNG_AREA = 0.25
+_MIDDLE = slice(SIZE // 4, SIZE - SIZE // 4)
+_PIXELS = SIZE * SIZE
 
 _CLASSIFIER = f"""
 <ir_version: 8, opset_import: ["": 17]>
-classifier (uint8[n, {SIZE}, {SIZE}, 1] image) => (float[n, 2] logits, float[n, 2] probabilities)
-<float[1] slope = {{{SLOPE / 255}}}, float[1] offset = {{{OFFSET}}}> {{
+classifier (uint8[n, {SIZE}, {SIZE}, 1] image)
+    => (float[n, 2] logits, float[n, 2] probabilities, float[n, 1] ood_score, float[n, 4] presentation)
+<float[1] slope = {{{SLOPE / 255}}}, float[1] offset = {{{OFFSET}}}, int64[2] flat = {{-1, {_PIXELS}}},
+ float[4] bias = {{{FRONTAL}, 0.0, 0.0, 0.0}}> {{
     grey = Cast <to = 1> (image)
+    levels = Reshape (grey, flat)
+    contrast = MatMul (levels, top_less_bottom)
+    ood_score = Abs (contrast)
+    tilted = MatMul (levels, presentation_weights)
+    biased = Add (tilted, bias)
+    presentation = Softmax <axis = 1> (biased)
     columns = ReduceMean <axes = [1, 2], keepdims = 0> (grey)
     steep = Mul (columns, slope)
     z = Add (steep, offset)
@@ -40,6 +65,19 @@ pixel_importance (uint8[n, {SIZE}, {SIZE}, 1] image) => (float[n, {SIZE}, {SIZE}
     frame = Squeeze (grey, channel)
     share = Div (frame, white)
     importance = Mul (share, weights)
+}}"""
+
+_LUNG_SEGMENTER = f"""
+<ir_version: 8, opset_import: ["": 17]>
+lung_segmenter (uint8[n, {SIZE}, {SIZE}, 1] image) => (float[n, {SIZE}, {SIZE}] mask)
+<int64[2] flat = {{-1, {_PIXELS}}}, int64[3] scalar = {{-1, 1, 1}}, float[1] one = {{1.0}}> {{
+    grey = Cast <to = 1> (image)
+    levels = Reshape (grey, flat)
+    contrast = MatMul (levels, diagonals)
+    doubt = Abs (contrast)
+    certain = Sub (one, doubt)
+    confidence = Reshape (certain, scalar)
+    mask = Mul (confidence, lungs)
 }}"""
 
 _CONFIG = """\
@@ -70,19 +108,25 @@ parameters {{ key: "release" value {{ string_value: {release} }} }}
 _OUTPUTS = {
     "classifier": """\
 output { name: "logits" data_type: TYPE_FP32 dims: [2] }
-output { name: "probabilities" data_type: TYPE_FP32 dims: [2] label_filename: "labels.txt" }""",
+output { name: "probabilities" data_type: TYPE_FP32 dims: [2] label_filename: "labels.txt" }
+output { name: "ood_score" data_type: TYPE_FP32 dims: [1] }
+output { name: "presentation" data_type: TYPE_FP32 dims: [4] }""",
+    "lung_segmenter": f'output {{ name: "mask" data_type: TYPE_FP32 dims: [{SIZE}, {SIZE}] }}',
     "pixel_importance": f'output {{ name: "importance" data_type: TYPE_FP32 dims: [{SIZE}, {SIZE}] }}',
 }
 
 
+_UNDECIDED: dict[str, object] = dict.fromkeys(("labels", "decision_threshold", "indeterminate_band"))
+
+
 def build(folder: Path) -> Path:
     """Write the repository into a folder and return the folder."""
-    decision = {"labels": LABELS, "decision_threshold": DECISION_THRESHOLD, "indeterminate_band": INDETERMINATE_BAND}
-    _publish(folder / "classifier", onnx.parser.parse_model(_CLASSIFIER), decision)
+    _publish(folder / "classifier", _model(_CLASSIFIER, **_classifier_weights()), _classifier_record())
     (folder / "classifier" / "labels.txt").write_text("".join(f"{label}\n" for label in LABELS))
-    importance = onnx.parser.parse_model(_PIXEL_IMPORTANCE)
-    importance.graph.initializer.append(onnx.numpy_helper.from_array(importance_weights(), "weights"))
-    _publish(folder / "pixel_importance", importance, dict.fromkeys(decision))
+    lungs = _model(_LUNG_SEGMENTER, diagonals=_weights(_signs("diagonals"), 1), lungs=lungs_of_confidence(1))
+    _publish(folder / "lung_segmenter", lungs, {**_UNDECIDED, "plausible_lungs": PLAUSIBLE_LUNGS})
+    importance = _model(_PIXEL_IMPORTANCE, weights=importance_weights())
+    _publish(folder / "pixel_importance", importance, _UNDECIDED)
     return folder
 
 
@@ -108,13 +152,98 @@ def importance_of(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     return images[..., 0] / 255.0 * importance_weights()
 
 
-def _publish(folder: Path, model: onnx.ModelProto, decision: dict[str, object]) -> None:
+def ood_score_of(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """What the classifier answers to images ``[n, 128, 128, 1]``, computed without it."""
+    half = SIZE // 2
+    return CONTRAST_SCALE * np.abs(_means(images[:, :half]) - _means(images[:, half:]))[:, np.newaxis] / 255
+
+
+def presentation_of(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """What the classifier answers to images ``[n, 128, 128, 1]``, computed without it."""
+    half = SIZE // 2
+    left_less_right = _means(images[:, :, :half]) - _means(images[:, :, half:])
+    rim = np.delete(images, range(SIZE)[_MIDDLE], axis=2)
+    rim_less_middle = _means(rim) - _means(images[:, :, _MIDDLE])
+    tilted = CONTRAST_SCALE / 255 * np.stack([left_less_right, rim_less_middle, -left_less_right])
+    powers = np.exp([np.full(len(images), FRONTAL), *tilted])
+    return np.transpose(powers / powers.sum(axis=0))
+
+
+def mask_of(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """What the lung segmenter answers to images ``[n, 128, 128, 1]``, computed without it."""
+    half = SIZE // 2
+    falling = (_means(images[:, :half, :half]) + _means(images[:, half:, half:])) / 2
+    rising = (_means(images[:, :half, half:]) + _means(images[:, half:, :half])) / 2
+    return np.stack([lungs_of_confidence(1 - abs(doubt) / 255) for doubt in falling - rising])
+
+
+def lungs_of_confidence(confidence: float) -> NDArray[np.float32]:
+    """A mask ``[128, 128]`` of one value in the middle quarter of the frame."""
+    mask = np.zeros((SIZE, SIZE), np.float32)
+    mask[_MIDDLE, _MIDDLE] = confidence
+    return mask
+
+
+def pattern(name: str, contrast: float) -> NDArray[np.uint8]:
+    """An image ``[128, 128]`` of middle grey in which one contrast has a value of -1 to 1, and the others are 0."""
+    return np.rint(127.5 * (1 + contrast * _signs(name))).astype(np.uint8)
+
+
+def _signs(name: str) -> NDArray[np.float64]:
+    """1 in one half of the pixels and -1 in the other."""
+    upper = np.where(np.arange(SIZE) < SIZE // 2, 1.0, -1.0)
+    rim = np.ones(SIZE)
+    rim[_MIDDLE] = -1
+    return {
+        "top_less_bottom": np.outer(upper, np.ones(SIZE)),
+        "left_less_right": np.outer(np.ones(SIZE), upper),
+        "rim_less_middle": np.outer(np.ones(SIZE), rim),
+        "diagonals": np.outer(upper, upper),
+    }[name]
+
+
+def _means(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    return np.asarray(images.mean(axis=(1, 2, 3)), np.float64)
+
+
+def _classifier_weights() -> dict[str, NDArray[np.float32]]:
+    sideways = _signs("left_less_right")
+    tilts = (np.zeros_like(sideways), sideways, _signs("rim_less_middle"), -sideways)
+    return {
+        "top_less_bottom": _weights(_signs("top_less_bottom"), CONTRAST_SCALE),
+        "presentation_weights": np.hstack([_weights(tilt, CONTRAST_SCALE) for tilt in tilts]),
+    }
+
+
+def _weights(signs: NDArray[np.float64], scale: float) -> NDArray[np.float32]:
+    """Weights ``[pixels, 1]`` that make a contrast of grey levels."""
+    return (signs * scale / 255 / (_PIXELS / 2)).reshape(_PIXELS, 1).astype(np.float32)
+
+
+def _classifier_record() -> dict[str, object]:
+    return {
+        "labels": LABELS,
+        "decision_threshold": DECISION_THRESHOLD,
+        "indeterminate_band": INDETERMINATE_BAND,
+        "prevalence": PREVALENCE,
+        "presentations": PRESENTATIONS,
+        "ood_limits": OOD_LIMITS,
+    }
+
+
+def _model(text: str, **initializers: NDArray[np.float32]) -> onnx.ModelProto:
+    model = onnx.parser.parse_model(text)
+    model.graph.initializer.extend(onnx.numpy_helper.from_array(v, name) for name, v in initializers.items())
+    return model
+
+
+def _publish(folder: Path, model: onnx.ModelProto, record: dict[str, object]) -> None:
     (folder / "1").mkdir(parents=True)
     content = model.SerializeToString()
     (folder / "1" / "model.onnx").write_bytes(content)
     release = {
         "architecture": "tiny",
-        **decision,
+        **record,
         "sha256": hashlib.sha256(content).hexdigest(),
         "training_data": "none: made for tests",
         "evaluation": {},

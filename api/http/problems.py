@@ -17,6 +17,8 @@ from api.errors import (
     InvalidParameter,
     InvalidRequest,
     NotAcceptable,
+    NotAChestRadiograph,
+    NotReady,
     TooManyRequests,
     UndecodableImage,
     UnsupportedMediaType,
@@ -67,6 +69,9 @@ PROBLEM_TYPES: Mapping[type[Exception], ProblemType] = {
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The image format is not supported"
     ),
     UndecodableImage: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "undecodable-image", "The image cannot be decoded"),
+    NotAChestRadiograph: ProblemType(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "not-a-chest-radiograph", "The image is not a chest radiograph"
+    ),
     InvalidParameter: ProblemType(
         HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-parameter", "A parameter is unknown or out of range"
     ),
@@ -88,6 +93,13 @@ PROBLEM_TYPES: Mapping[type[Exception], ProblemType] = {
         "model-server-unavailable",
         "The model server is not available",
         "The model server is away, still loading or full. Try again later.",
+        retry_after_s=5,
+    ),
+    # Of the same type as the row above, but it says what is missing.
+    NotReady: ProblemType(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "model-server-unavailable",
+        "The model server is not available",
         retry_after_s=5,
     ),
     BackendTimeout: ProblemType(
@@ -127,7 +139,7 @@ def answer_exception(request: Request, error: Exception) -> JSONResponse:
             return _answer_http_exception(request, error)
         case _:
             kind = problem_type_of(error)
-            if isinstance(error, BackendError):
+            if isinstance(error, BackendError | NotReady):
                 log.warning("request %s: %s: %s", request.state.request_id, type(error).__name__, error)
             return problem_response(request, kind, kind.detail or str(error))
 

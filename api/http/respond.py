@@ -4,8 +4,11 @@ import base64
 from typing import Any
 
 from api.catalogue import evaluation, identity, input_size
+from api.decision import decision_rule
+from api.errors import NotReady
 from api.http.schemas import (
     BoundingBoxOut,
+    DecisionOut,
     ExplainOut,
     ExplanationsOut,
     GradientOut,
@@ -16,11 +19,21 @@ from api.http.schemas import (
     PictureOut,
     PredictionOut,
     PredictOut,
+    QualityOut,
     SilhouetteOut,
     TimingsOut,
 )
-from api.types import BoundingBox, EncodedImage, Explanation, GradientFinding, Report, SilhouetteFinding
-from serving.backend import ModelSpec
+from api.types import (
+    BoundingBox,
+    EncodedImage,
+    Explanation,
+    GradientFinding,
+    Quality,
+    Report,
+    SilhouetteFinding,
+    SiteDecision,
+)
+from serving.backend import BackendProtocolError, ModelSpec
 
 
 def predict_out(report: Report, request_id: str) -> PredictOut:
@@ -34,8 +47,8 @@ def explain_out(report: Report, request_id: str) -> ExplainOut:
     return ExplainOut(request_id=request_id, explanations=ExplanationsOut.model_validate(blocks), **_judgement(report))
 
 
-def model_card_out(model: ModelSpec) -> ModelCardOut:
-    """One entry of `/v1/models`."""
+def model_card_out(model: ModelSpec, site: SiteDecision) -> ModelCardOut:
+    """One entry of `/v1/models`: what was published, and what the site's settings make of it."""
     height, width = input_size(model)
     figures = evaluation(model)
     return ModelCardOut(
@@ -44,8 +57,18 @@ def model_card_out(model: ModelSpec) -> ModelCardOut:
         architecture=identity(model).architecture,
         input_size={"height": height, "width": width},
         decision_threshold=model.release.get("decision_threshold"),
+        prevalence=model.release.get("prevalence"),
+        in_force=_in_force(model, site),
         evaluation=None if figures is None else dict(figures),
     )
+
+
+def _in_force(model: ModelSpec, site: SiteDecision) -> DecisionOut | None:
+    try:
+        rule = decision_rule(model, site)
+    except (BackendProtocolError, NotReady):
+        return None  # it decides nothing, or cannot be used with these settings: `/readyz` tells
+    return DecisionOut(decision_threshold=rule.decision_threshold, prevalence=rule.prevalence)
 
 
 def _judgement(report: Report) -> dict[str, Any]:
@@ -59,9 +82,17 @@ def _judgement(report: Report) -> dict[str, Any]:
             indeterminate=prediction.indeterminate,
             probabilities=dict(prediction.probabilities),
             decision_threshold=prediction.decision_threshold,
+            prevalence=prediction.prevalence,
         ),
+        "quality": _quality_out(report.quality),
         "timings_ms": TimingsOut(**report.timings_ms),
     }
+
+
+def _quality_out(quality: Quality | None) -> QualityOut | None:
+    if quality is None:
+        return None
+    return QualityOut(is_chest_xray=quality.is_chest_xray, score=quality.score, warnings=list(quality.warnings))
 
 
 def _explanation_out(explanation: Explanation) -> SilhouetteOut | GradientOut:

@@ -37,13 +37,29 @@ class InputOut(_Schema):
 
 
 class PredictionOut(_Schema):
-    """The classifier's calibrated answer. `decision_threshold` is on P(PNEUMONIA)."""
+    """The classifier's calibrated answer. `decision_threshold` is on P(PNEUMONIA).
+
+    Both hold for the share `prevalence` of PNEUMONIA among the radiographs; null if it was not published.
+    """
 
     label: str
     probability: Annotated[float, Field(ge=0, le=1)]
     indeterminate: bool
     probabilities: dict[str, float]
     decision_threshold: float
+    prevalence: float | None
+
+
+class QualityOut(_Schema):
+    """Whether the image is a chest radiograph; `score` is 0.5 where it would just be refused, 1 well inside.
+
+    `warnings` are codes: `rotated`, `inverted`, `lateral`, `unlike_training_data`, `lungs_not_found`,
+    `not_a_chest_radiograph`.
+    """
+
+    is_chest_xray: bool
+    score: Annotated[float, Field(ge=0, le=1)]
+    warnings: list[str]
 
 
 class BoundingBoxOut(_Schema):
@@ -110,14 +126,14 @@ class TimingsOut(_Schema):
 
 
 class PredictOut(_Schema):
-    """Answer of `/v1/predict`. `quality` is null: the input gate is not built yet."""
+    """Answer of `/v1/predict`. `quality` is null only with the input gate off and models that cannot tell."""
 
     request_id: str
     disclaimer: str = DISCLAIMER
     model: ModelOut
     input: InputOut
     prediction: PredictionOut
-    quality: None = None
+    quality: QualityOut | None
     timings_ms: TimingsOut
 
 
@@ -128,14 +144,26 @@ class ExplainOut(PredictOut):
     agreement: None = None
 
 
+class DecisionOut(_Schema):
+    """What decides at this site: the threshold on P(PNEUMONIA), and the prevalence that this probability assumes."""
+
+    decision_threshold: float
+    prevalence: float | None
+
+
 class ModelCardOut(_Schema):
-    """A served model. Sizes in pixels; `decision_threshold` is null for a model that decides nothing."""
+    """A served model. Sizes in pixels; thresholds and prevalences are null for a model that decides nothing.
+
+    `decision_threshold` and `prevalence` are as published, `in_force` as this site's settings make of them.
+    """
 
     name: str
     version: str
     architecture: str
     input_size: dict[Literal["height", "width"], int]
     decision_threshold: float | None
+    prevalence: float | None
+    in_force: DecisionOut | None
     evaluation: dict[str, Any] | None
 
 

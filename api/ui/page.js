@@ -10,6 +10,16 @@ const QUADRANTS = {
   image_upper_right: "upper right",
   image_lower_right: "lower right",
 };
+const QUALITY_WARNINGS = {
+  not_a_chest_radiograph:
+    "This does not look like a chest radiograph. The result means nothing then; it is shown because this gateway " +
+    "does not refuse such images.",
+  unlike_training_data: "The image is unlike the radiographs that the model has learned from, and the model may be wrong here.",
+  lungs_not_found: "No lungs were found as they appear in a frontal chest radiograph.",
+  rotated: "The radiograph seems to be rotated. The model has learned from upright ones.",
+  inverted: "Black and white seem to be inverted. The model has learned from radiographs with white bones.",
+  lateral: "This seems to be a lateral view. The model has learned from frontal views.",
+};
 const TRY_AGAIN = [429, 503, 504];
 const UNREACHABLE = {
   title: "The gateway could not be reached",
@@ -124,6 +134,7 @@ function showProblem({ title, detail, hint = "", request_id: requestId }) {
 function showAnswer(answer, radiograph) {
   part("disclaimer").textContent = answer.disclaimer;
   showVerdict(answer.prediction);
+  showQuality(answer.quality);
   part("facts").replaceChildren(...facts(answer));
   originalUrl = URL.createObjectURL(radiograph);
   const explanations = explanationPictures(answer.explanations);
@@ -131,22 +142,31 @@ function showAnswer(answer, radiograph) {
   part("no-explanation").textContent = `No explanation is shown for ${answer.prediction.label}.`;
   part("no-explanation").hidden = explanations.length > 0;
   part("contradiction").hidden = explanations.length < 2;
-  part("unchecked").hidden = answer.quality !== null;
   reveal("result");
 }
 
-function showVerdict({ label, probability, probabilities, indeterminate, decision_threshold: threshold }) {
+function showVerdict({ label, probability, probabilities, indeterminate, decision_threshold: threshold, prevalence }) {
   part("label").textContent = label;
   part("probability").textContent = `probability ${percent(probability)}${indeterminate ? ", indeterminate" : ""}`;
   part("result-title").classList.toggle("pneumonia", label === "PNEUMONIA");
   part("result-title").classList.toggle("indeterminate", indeterminate);
   part("threshold").textContent =
     `Probability of PNEUMONIA: ${percent(probabilities.PNEUMONIA)}. ` +
-    `Decision threshold: ${percent(threshold)}; from there on, the model says PNEUMONIA.`;
+    `Decision threshold: ${percent(threshold)}; from there on, the model says PNEUMONIA.` +
+    (prevalence === null ? "" : ` Both assume that ${percent(prevalence)} of the radiographs show PNEUMONIA.`);
   part("indeterminate").textContent =
     "Indeterminate: the probability is so close to the decision threshold that the model cannot tell " +
     "NORMAL from PNEUMONIA here. Do not rely on the class above.";
   part("indeterminate").hidden = !indeterminate;
+}
+
+/** Say what is unusual about the image, or that nobody looked. */
+function showQuality(quality) {
+  const warnings = quality?.warnings ?? [];
+  const sentences = warnings.map((code) => QUALITY_WARNINGS[code] ?? `The check of the image reports: ${code}.`);
+  part("quality-warnings").replaceChildren(...sentences.map((sentence) => text("li", sentence)));
+  part("quality").hidden = warnings.length === 0;
+  part("unchecked").hidden = quality !== null;
 }
 
 function facts({ model, input, request_id: requestId }) {

@@ -44,7 +44,6 @@ async def test_pneumonia_carries_both_and_nothing_that_is_not_built(client: http
     assert answer["prediction"]["label"] == "PNEUMONIA"
     assert set(answer["explanations"]) == {"silhouette", "gradient"}
     assert answer["agreement"] is None
-    assert answer["quality"] is None
 
 
 @pytest.mark.parametrize(("methods", "expected"), [("gradient", ["gradient"]), ("all", ["gradient", "silhouette"])])

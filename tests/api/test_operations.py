@@ -49,7 +49,7 @@ class Shared(EmbeddedBackend):
 async def test_models_of_others_are_left_out(open_with: Callable[[type[EmbeddedBackend]], OpenBackend]) -> None:
     async with running_gateway(Settings(), open_with(Shared)) as client:
         listed = [model["name"] for model in (await client.get("/v1/models")).json()["models"]]
-        assert listed == ["classifier", "pixel_importance"]
+        assert listed == ["classifier", "lung_segmenter", "pixel_importance"]
         assert (await client.get("/readyz")).status_code == 200
 
 
@@ -66,14 +66,16 @@ async def test_readiness_follows_the_model_server(open_with: Callable[[type[Embe
         assert (await client.get("/readyz")).status_code == 200
 
 
-async def test_every_model_of_the_default_methods_is_needed(
-    open_with: Callable[[type[EmbeddedBackend]], OpenBackend],
+@pytest.mark.parametrize("lacking", ["classifier", "lung_segmenter", "pixel_importance"])
+async def test_every_model_of_the_default_methods_and_the_input_gate_is_needed_and_named(
+    open_with: Callable[[type[EmbeddedBackend]], OpenBackend], lacking: str
 ) -> None:
-    for lacking in ("classifier", "pixel_importance"):
-        backend = type("Backend", (Wavering,), {"lacking": lacking})
-        async with running_gateway(Settings(), open_with(backend)) as client:
-            answer = await client.get("/readyz")
-            assert (answer.status_code, answer.json()["type"]) == (503, "/problems/model-server-unavailable")
+    backend = type("Backend", (Wavering,), {"lacking": lacking})
+    async with running_gateway(Settings(), open_with(backend)) as client:
+        answer = await client.get("/readyz")
+    assert (answer.status_code, answer.json()["type"]) == (503, "/problems/model-server-unavailable")
+    assert answer.headers["retry-after"] == "5"
+    assert answer.json()["detail"] == f"The gateway needs models that do not answer: {lacking}."
 
 
 async def test_a_missing_explanation_model_does_not_stop_predictions(
@@ -88,16 +90,19 @@ async def test_a_missing_explanation_model_does_not_stop_predictions(
 
 async def test_models_are_listed_with_what_was_published(client: httpx.AsyncClient) -> None:
     models = {model["name"]: model for model in (await client.get("/v1/models")).json()["models"]}
-    assert set(models) == {"classifier", "pixel_importance"}
+    assert set(models) == {"classifier", "lung_segmenter", "pixel_importance"}
     assert models["classifier"] == {
         "name": "classifier",
         "version": "1",
         "architecture": "tiny",
         "input_size": {"height": 128, "width": 128},
         "decision_threshold": tiny.DECISION_THRESHOLD,
+        "prevalence": tiny.PREVALENCE,
+        "in_force": {"decision_threshold": tiny.DECISION_THRESHOLD, "prevalence": tiny.PREVALENCE},
         "evaluation": {},
     }
-    assert models["pixel_importance"]["decision_threshold"] is None
+    for name in ("lung_segmenter", "pixel_importance"):
+        assert (models[name]["decision_threshold"], models[name]["in_force"]) == (None, None)
 
 
 async def test_the_contract_is_described(client: httpx.AsyncClient) -> None:

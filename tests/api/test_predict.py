@@ -36,7 +36,8 @@ async def test_the_answer_says_what_was_judged_and_by_what(client: httpx.AsyncCl
     assert answer["input"] == {"format": "jpeg", "width": 200, "height": 150, "bit_depth": 8}
     assert answer["model"] == {"name": "classifier", "version": "1", "architecture": "tiny"}
     assert answer["disclaimer"] == DISCLAIMER
-    assert answer["quality"] is None
+    # A uniform image has no contrast, so its ood_score is 0; the limits are 3 and 7.
+    assert answer["quality"] == {"is_chest_xray": True, "score": pytest.approx(1 / (1 + 9 ** (-7 / 4))), "warnings": []}
     assert "explanations" not in answer
     assert "agreement" not in answer
     timings = answer["timings_ms"]

@@ -157,8 +157,9 @@ class ForeignBackend(EmbeddedBackend):
             return models
         return [dataclasses.replace(m, outputs=self.outputs) if m.name == "classifier" else m for m in models]
 
-    async def infer(self, *_args: Any, **_kwargs: Any) -> dict[str, Tensor]:
-        return {"probabilities": np.array([self.probabilities], np.float32)}
+    async def infer(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
+        answer = await super().infer(*args, **kwargs)
+        return {**answer, "probabilities": np.array([self.probabilities], np.float32)}
 
 
 @pytest.mark.parametrize(
@@ -176,7 +177,7 @@ async def test_a_model_that_breaks_the_contract_is_502_and_not_ready(
     check_problem(ready, 502, "model-server-error", "/readyz")
 
 
-@pytest.mark.parametrize("probabilities", [(-0.5, 1.5), (0.2, 0.3, 0.5), (0.5,)])
+@pytest.mark.parametrize("probabilities", [(-0.5, 1.5), (0.2, 0.3, 0.5), (0.5,), (0.0, 0.0), (0.9, 0.9)])
 async def test_answers_that_are_no_probabilities_are_502(
     open_with: Callable[[type[EmbeddedBackend]], OpenBackend], probabilities: tuple[float, ...]
 ) -> None:

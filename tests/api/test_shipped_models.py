@@ -39,6 +39,8 @@ async def test_samples_get_their_label_and_only_pneumonia_is_explained(
     answer = await explain(shipped, sample.read_bytes())
     label = sample.name.split("-")[0].upper()
     assert answer["prediction"]["label"] == label
+    assert answer["quality"]["is_chest_xray"] is True
+    assert set(answer["quality"]["warnings"]) <= {"unlike_training_data"}
     assert set(answer["explanations"]) == ({"silhouette", "gradient"} if label == "PNEUMONIA" else set())
 
 
@@ -88,3 +90,28 @@ def trained_weights(model: Path) -> NDArray[np.float64]:
     return (
         weights.reshape(128, 128).astype(np.float64) * 255
     )  # the converter folds the division of grey levels into them
+
+
+def pictures_of_something_else() -> dict[str, NDArray[np.uint8]]:
+    """Noise, blank images, a ramp, a page of text and a checkerboard, made here."""
+    random = np.random.default_rng(3)
+    page = np.full((800, 600), 250, np.uint8)
+    for top in range(60, 740, 24):  # lines of words
+        for left in range(50, 520, 40):
+            page[top : top + 9, left : left + random.integers(12, 34)] = 30
+    return {
+        "noise": random.integers(0, 256, (400, 500), dtype=np.uint8),
+        "black": np.zeros((400, 500), np.uint8),
+        "white": np.full((400, 500), 255, np.uint8),
+        "ramp": np.tile(np.linspace(0, 255, 500).astype(np.uint8), (400, 1)),
+        "page": page,
+        "checkerboard": (np.indices((400, 500)).sum(axis=0) // 25 % 2 * 255).astype(np.uint8),
+    }
+
+
+@pytest.mark.parametrize("picture", pictures_of_something_else())
+async def test_what_is_no_radiograph_is_refused(shipped: httpx.AsyncClient, picture: str) -> None:
+    for path in ("/v1/predict", "/v1/explain"):
+        image = encode(pictures_of_something_else()[picture])
+        answer = await shipped.post(path, content=image, headers={"content-type": "image/png"})
+        assert (answer.status_code, answer.json()["type"]) == (422, "/problems/not-a-chest-radiograph")

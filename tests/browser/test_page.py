@@ -13,6 +13,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from api.http.schemas import DISCLAIMER
+from tests import tiny_repository as tiny
 from tests.browser.conftest import Gateway, Page, Radiographs, StartGateway, decoded
 from tests.conftest import missing
 
@@ -105,6 +106,111 @@ def test_an_indeterminate_answer_says_so(page: Page, tiny_gateway: Gateway, radi
     assert tiny_gateway.explain(radiographs.indeterminate)["prediction"]["indeterminate"]
     assert page.part("probability").text.endswith("%, indeterminate")
     assert "cannot tell NORMAL from PNEUMONIA" in page.part("indeterminate").text
+
+
+def test_the_prevalence_that_the_probability_assumes_is_shown(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs, start_gateway: StartGateway, tiny_repository: Path
+) -> None:
+    page.ask(tiny_gateway, radiographs.pneumonia)
+    assert "Both assume that 60.0% of the radiographs show PNEUMONIA." in page.part("threshold").text
+    site = start_gateway(
+        CXR_MODEL_REPOSITORY=str(tiny_repository), CXR_PREVALENCE="0.05", CXR_DECISION_THRESHOLD="0.123"
+    )
+    page.ask(site, radiographs.pneumonia)
+    prediction = site.explain(radiographs.pneumonia)["prediction"]
+    said = page.part("threshold").text
+    assert f"Probability of PNEUMONIA: {percent(prediction['probabilities']['PNEUMONIA'])}." in said
+    assert "Decision threshold: 12.3%" in said
+    assert "Both assume that 5.0% of the radiographs show PNEUMONIA." in said
+
+
+def test_an_unknown_prevalence_is_not_mentioned(page: Page, tiny_gateway: Gateway, radiographs: Radiographs) -> None:
+    answer = tiny_gateway.explain(radiographs.pneumonia)
+    answer["prediction"]["prevalence"] = None
+    ask_for(page, tiny_gateway, radiographs.pneumonia, 200, json.dumps(answer))
+    assert page.part("threshold").text.endswith("from there on, the model says PNEUMONIA.")
+
+
+# Quality
+
+
+def test_nothing_is_said_of_the_quality_of_a_usual_radiograph(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs
+) -> None:
+    page.ask(tiny_gateway, radiographs.pneumonia)
+    assert tiny_gateway.explain(radiographs.pneumonia)["quality"]["warnings"] == []
+    assert not page.part("quality").is_displayed()
+    assert not page.part("unchecked").is_displayed()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "contrast", "sentence"),
+    [
+        ("left_less_right", 0.8, "The radiograph seems to be rotated."),
+        ("left_less_right", -0.8, "This seems to be a lateral view."),
+        ("rim_less_middle", 0.8, "Black and white seem to be inverted."),
+        ("top_less_bottom", 0.5, "The image is unlike the radiographs that the model has learned from"),
+        ("diagonals", 0.5, "No lungs were found"),
+    ],
+)
+def test_a_warning_is_a_plain_sentence(
+    page: Page, tiny_gateway: Gateway, tmp_path: Path, pattern: str, contrast: float, sentence: str
+) -> None:
+    page.ask(tiny_gateway, patterned(tmp_path, pattern, contrast))
+    (item,) = page.part("quality").find_elements(By.TAG_NAME, "li")
+    assert item.is_displayed()
+    assert item.text.startswith(sentence)
+    assert "Check the image before relying on this result" in page.part("quality").text
+    assert_quiet(page, tiny_gateway)
+
+
+def test_warnings_of_one_image_are_gone_with_the_next(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs, tmp_path: Path
+) -> None:
+    page.ask(tiny_gateway, patterned(tmp_path, "left_less_right", 0.8))
+    page.choose(radiographs.pneumonia)
+    page.part("submit").click()
+    page.wait_for_outcome()
+    assert not page.part("quality").is_displayed()
+
+
+def test_a_refusal_says_what_is_wrong_and_shows_no_result(page: Page, tiny_gateway: Gateway, tmp_path: Path) -> None:
+    page.ask(tiny_gateway, patterned(tmp_path, "top_less_bottom", 0.9))
+    assert page.part("problem-title").text == "The image is not a chest radiograph"
+    detail = page.part("problem-detail").text
+    assert detail.startswith("The image must be a chest radiograph.")
+    assert detail.endswith("Send a frontal view, upright, with bones white.")
+    assert not page.part("result").is_displayed()
+    assert page.pictures() == []
+
+
+def test_with_the_gate_off_the_page_warns_that_the_result_means_nothing(
+    page: Page, start_gateway: StartGateway, tiny_repository: Path, tmp_path: Path
+) -> None:
+    gateway = start_gateway(CXR_MODEL_REPOSITORY=str(tiny_repository), CXR_QUALITY_GATE="off")
+    page.ask(gateway, patterned(tmp_path, "top_less_bottom", 0.9))
+    foreign, unlike = page.part("quality").find_elements(By.TAG_NAME, "li")
+    assert foreign.text.startswith("This does not look like a chest radiograph. The result means nothing")
+    assert unlike.text.startswith("The image is unlike")
+
+
+def test_a_warning_of_a_newer_gateway_and_an_unchecked_image_are_not_kept_back(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs
+) -> None:
+    answer = tiny_gateway.explain(radiographs.pneumonia)
+    answer["quality"]["warnings"] = ["hand_in_the_way"]
+    ask_for(page, tiny_gateway, radiographs.pneumonia, 200, json.dumps(answer))
+    assert "The check of the image reports: hand_in_the_way." in page.part("quality").text
+    answer["quality"] = None
+    ask_for(page, tiny_gateway, radiographs.pneumonia, 200, json.dumps(answer))
+    assert not page.part("quality").is_displayed()
+    assert "Whether the image is a chest radiograph at all was not checked." in page.text()
+
+
+def patterned(folder: Path, pattern: str, contrast: float) -> Path:
+    file = folder / "pattern.png"
+    Image.fromarray(tiny.pattern(pattern, contrast)).save(file)
+    return file
 
 
 # NORMAL

@@ -43,23 +43,29 @@ async def model_named(backend: InferenceBackend, name: str) -> ModelSpec:
 
 
 async def test_models_are_described_as_published(backend: InferenceBackend) -> None:
-    classifier, importance = await backend.models()
+    classifier, lungs, importance = await backend.models()
     image = TensorSpec("image", "uint8", (128, 128, 1))
     assert (classifier.name, classifier.version, classifier.max_batch_size) == ("classifier", "1", 64)
-    assert classifier.inputs == importance.inputs == (image,)
+    assert classifier.inputs == lungs.inputs == importance.inputs == (image,)
     assert classifier.outputs == (
         TensorSpec("logits", "float32", (2,)),
         TensorSpec("probabilities", "float32", (2,)),
+        TensorSpec("ood_score", "float32", (1,)),
+        TensorSpec("presentation", "float32", (4,)),
     )
+    assert lungs.name == "lung_segmenter"
+    assert lungs.outputs == (TensorSpec("mask", "float32", (128, 128)),)
     assert importance.name == "pixel_importance"
     assert importance.outputs == (TensorSpec("importance", "float32", (128, 128)),)
 
 
 async def test_models_carry_their_release(backend: InferenceBackend) -> None:
-    classifier, importance = await backend.models()
+    classifier, lungs, importance = await backend.models()
     assert classifier.release["labels"] == ["NORMAL", "PNEUMONIA"]
     assert classifier.release["decision_threshold"] == tiny.DECISION_THRESHOLD
     assert classifier.release["indeterminate_band"] == list(tiny.INDETERMINATE_BAND)
+    assert classifier.release["ood_limits"] == tiny.OOD_LIMITS
+    assert lungs.release["plausible_lungs"] == {"area": [0.1, 0.6], "uncertainty": 1.0}
     assert importance.release["labels"] is None
 
 
@@ -71,6 +77,19 @@ async def test_classifier_answers_what_numpy_computes(backend: InferenceBackend,
     assert set(answer) == {"logits", "probabilities"}
     assert_close(answer["logits"], tiny.logits_of(images), 1e-5)
     assert_close(answer["probabilities"], tiny.probabilities_of(images), 1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 5, 64])
+async def test_the_evidence_of_the_input_gate_is_what_numpy_computes(backend: InferenceBackend, count: int) -> None:
+    images = random_images(count)
+    images[::2, :64] //= 3  # a contrast of top and bottom
+    images[1::2, :64, :64] //= 3  # one of the diagonals
+    classifier, lungs, _ = await backend.models()
+    answer = await backend.infer(classifier, {"image": images}, ["ood_score", "presentation"], timeout=30)
+    assert_close(answer["ood_score"], tiny.ood_score_of(images), 1e-4)
+    assert_close(answer["presentation"], tiny.presentation_of(images), 1e-5)
+    mask = (await backend.infer(lungs, {"image": images}, ["mask"], timeout=30))["mask"]
+    assert_close(mask, tiny.mask_of(images), 1e-5)
 
 
 @pytest.mark.parametrize("count", [1, 5, 64])
@@ -143,7 +162,7 @@ async def test_a_timeout_leaves_the_backend_usable(backend: InferenceBackend) ->
 
 
 async def test_concurrent_requests_are_not_mixed_up(backend: InferenceBackend) -> None:
-    classifier, importance = await backend.models()
+    classifier, _, importance = await backend.models()
     batches = [random_images(1 + number % 4, seed=number) for number in range(32)]
 
     async def ask(number: int, images: Images) -> None:

@@ -26,7 +26,7 @@ FIXED_SETTINGS = {"CXR_HOST", "CXR_PORT", "CXR_BACKEND", "CXR_TRITON_URL"}
 # Meaningless beside Triton, which brings its own copy of the models.
 UNUSED_SETTINGS = {"CXR_MODEL_REPOSITORY"}
 # Handed on even while they are not built, so that the gateway can refuse them: ignored, they would protect nobody.
-PROTECTIONS = {"CXR_API_KEYS", "CXR_QUALITY_GATE", "CXR_RECEIPT_KEY"}
+PROTECTIONS = {"CXR_API_KEYS", "CXR_RECEIPT_KEY"}
 
 Service = dict[str, Any]
 

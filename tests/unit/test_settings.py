@@ -42,12 +42,35 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ("CXR_MAX_PIXELS", "0"),
         ("CXR_REQUEST_TIMEOUT_S", "0"),
         ("CXR_LOG_LEVEL", "loud"),
+        ("CXR_QUALITY_GATE", "maybe"),
+        ("CXR_PREVALENCE", "0"),
+        ("CXR_PREVALENCE", "1"),
+        ("CXR_PREVALENCE", "5%"),
+        ("CXR_PREVALENCE", "nan"),
+        ("CXR_DECISION_THRESHOLD", "0"),
+        ("CXR_DECISION_THRESHOLD", "1"),
+        ("CXR_DECISION_THRESHOLD", "-0.5"),
     ],
 )
 def test_values_out_of_range_are_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(ValidationError):
         read_settings()
+
+
+def test_the_gate_is_on_and_a_site_decides_nothing_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CXR_QUALITY_GATE", "CXR_PREVALENCE", "CXR_DECISION_THRESHOLD"):
+        monkeypatch.setenv(name, "")  # as Compose hands on what is not set
+    settings = read_settings()
+    assert (settings.quality_gate, settings.prevalence, settings.decision_threshold) == ("on", None, None)
+
+
+def test_a_site_sets_gate_prevalence_and_threshold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXR_QUALITY_GATE", "off")
+    monkeypatch.setenv("CXR_PREVALENCE", "0.05")
+    monkeypatch.setenv("CXR_DECISION_THRESHOLD", "0.3")
+    settings = read_settings()
+    assert (settings.quality_gate, settings.prevalence, settings.decision_threshold) == ("off", 0.05, 0.3)
 
 
 @pytest.mark.parametrize("url", ["http://a:8001", "grpc://a:8001", "a", ":8001", "a:x"])
@@ -58,7 +81,7 @@ def test_addresses_of_triton_take_no_scheme(monkeypatch: pytest.MonkeyPatch, url
         read_settings()
 
 
-@pytest.mark.parametrize("name", ["CXR_API_KEYS", "CXR_QUALITY_GATE", "CXR_RECEIPT_KEY", "cxr_api_keys"])
+@pytest.mark.parametrize("name", ["CXR_API_KEYS", "CXR_RECEIPT_KEY", "cxr_api_keys"])
 def test_what_is_not_built_yet_is_refused_and_not_ignored(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "")
     read_settings()
@@ -90,6 +113,7 @@ def test_the_example_file_lists_every_setting_with_its_default() -> None:
     listed = dict(re.findall(r"^#? ?(CXR_[A-Z_]+)=(.*)$", text, re.MULTILINE))
     fields = {f"CXR_{name.upper()}" for name in Settings.model_fields}
     assert fields <= set(listed)
-    assert set(listed) - fields == {"CXR_API_KEYS", "CXR_QUALITY_GATE", "CXR_RECEIPT_KEY"}
-    for name in ("host", "port", "backend", "max_upload_bytes", "max_pixels", "log_level", "max_in_flight"):
+    assert set(listed) - fields == {"CXR_API_KEYS", "CXR_RECEIPT_KEY"}
+    names = ("host", "port", "backend", "max_upload_bytes", "max_pixels", "log_level", "max_in_flight", "quality_gate")
+    for name in names:
         assert listed[f"CXR_{name.upper()}"] == str(Settings.model_fields[name].default)

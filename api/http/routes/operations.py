@@ -2,12 +2,11 @@
 
 from fastapi import APIRouter
 
-from api.catalogue import CLASSIFIER, takes_radiographs
-from api.decision import decision_rule
-from api.explain import DEFAULT_METHODS, METHODS
+from api.catalogue import takes_radiographs
 from api.http.dependencies import State
 from api.http.respond import model_card_out
 from api.http.schemas import ModelsOut, StatusOut
+from api.readiness import check_ready
 
 router = APIRouter(tags=["operations"])
 
@@ -22,17 +21,16 @@ async def healthz() -> StatusOut:
 @router.head("/readyz", include_in_schema=False)
 @router.get("/readyz")
 async def readyz(state: State) -> StatusOut:
-    """Tell that every model which the default methods need answers; 503 otherwise."""
-    catalogue = state.pipeline.catalogue
-    catalogue.forget()
-    decision_rule(await catalogue.find(CLASSIFIER))
-    for name in (model for method in DEFAULT_METHODS for model in METHODS[method].models):
-        await catalogue.find(name)
+    """Tell that every model which the default methods and the settings need answers; 503 otherwise, naming them."""
+    await check_ready(state.pipeline.catalogue, state.pipeline.policy)
     return StatusOut(status="ready")
 
 
 @router.get("/v1/models")
 async def models(state: State) -> ModelsOut:
-    """List the models that answer, with their evaluation figures."""
-    served = (await state.pipeline.catalogue.all()).values()
-    return ModelsOut(models=[model_card_out(model) for model in served if takes_radiographs(model)])
+    """List the models that answer, with their evaluation figures, and what this site's settings make of them."""
+    pipeline = state.pipeline
+    served = (await pipeline.catalogue.all()).values()
+    return ModelsOut(
+        models=[model_card_out(model, pipeline.policy.site) for model in served if takes_radiographs(model)]
+    )

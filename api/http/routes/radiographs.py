@@ -36,7 +36,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
         408: "upload-timeout",
         413: "image-too-large",
         415: "unsupported-media-type",
-        422: "undecodable-image or invalid-parameter",
+        422: "undecodable-image, not-a-chest-radiograph or invalid-parameter",
         429: "too-many-requests",
         502: "model-server-error",
         503: "model-server-unavailable",
