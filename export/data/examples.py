@@ -21,6 +21,7 @@ from api.imaging.decode import decode
 from api.imaging.preprocess import resize_antialiased
 
 LABELS = ("NORMAL", "PNEUMONIA")
+CHILDREN, ADULTS = "children", "adults"
 FOLDS = 5
 _PATIENT_PATTERNS = (r"(person\d+_(?:bacteria|virus))_", r"((?:NORMAL2-)?IM-\d+)-")
 _MAX_PIXELS = 50_000_000
@@ -28,12 +29,19 @@ _MAX_PIXELS = 50_000_000
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One radiograph of the data set. `target` is 1 for PNEUMONIA and 0 for NORMAL."""
+    """One radiograph of the data set. `target` is 1 for PNEUMONIA and 0 for NORMAL.
+
+    `sex` is M or F, `age` in years, `view` PA or AP; empty or None where the data set does not tell.
+    """
 
     path: Path
     target: int
     subtype: str
     patient: str
+    population: str = CHILDREN
+    sex: str = ""
+    age: int | None = None
+    view: str = ""
 
 
 def read_split(data: Path, split: Literal["train", "val", "test"]) -> list[Example]:
@@ -105,8 +113,18 @@ def split_fold(examples: Sequence[Example], fold: int, seed: int = 0) -> tuple[l
 
     Returns
     -------
-    Examples to train on and examples held out. No `fold_group` is in both.
+    Examples to train on and examples held out, of each population the same share. No `fold_group` is in both.
     """
+    kept: list[Example] = []
+    held_out: list[Example] = []
+    for population in dict.fromkeys(example.population for example in examples):
+        parts = _split_population([e for e in examples if e.population == population], fold, seed)
+        kept.extend(parts[0])
+        held_out.extend(parts[1])
+    return kept, held_out
+
+
+def _split_population(examples: Sequence[Example], fold: int, seed: int) -> tuple[list[Example], list[Example]]:
     splitter = StratifiedGroupKFold(n_splits=FOLDS, shuffle=True, random_state=seed)
     targets = [example.target for example in examples]
     groups = [fold_group(example.patient) for example in examples]

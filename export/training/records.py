@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from export.data.examples import Example, fold_group, read_split
+from export.data.nih import read_nih
+from export.training.plan import read_plan
 
 _HELD_OUT = "held_out.csv"
 
@@ -47,7 +49,8 @@ def read_held_out(run: Path, data: Path) -> list[Example]:
     """
     if not (run / _HELD_OUT).is_file():
         raise ValueError(f"The run must have a fold held out, and be finished. Received: held_out_run={run.name}")
-    examples = {(example.path.name, example.target): example for example in read_split(data, "train")}
+    known = [*read_split(data, "train"), *(read_nih(data) if read_plan(run).adults else [])]
+    examples = {(example.path.name, example.target): example for example in known}
     with (run / _HELD_OUT).open(newline="") as file:
         named = [(row["filename"], int(row["target"])) for row in csv.DictReader(file)]
     if missing := [name for name in named if name not in examples]:

@@ -7,44 +7,27 @@ log-odds. `model.weights.h5` comes last: where it is, the training is finished.
 
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+import time
+from collections.abc import MutableMapping
+from dataclasses import replace
 from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
-from export.data.augmentation import AugmentationRange, augment
 from export.data.examples import Example, load_images, read_split, split_fold, targets_of
+from export.data.nih import read_nih
+from export.data.weights import sample_weights
 from export.networks.architectures import ARCHITECTURES, log_odds
+from export.networks.starting_weights import load_starting_weights
+from export.training.activation import class_activation
+from export.training.batches import AugmentedBatches, TrainingImages
 from export.training.early_stopping import StopWithoutImprovement, has_stopped_improving
+from export.training.plan import TrainingPlan, claim_run_folder, read_plan
 from export.training.records import describe_data, write_held_out
 
 _WEIGHTS, _BEST_WEIGHTS = "model.weights.h5", "best.weights.h5"
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingPlan:
-    """All that decides a training. `fold` is the fold held out, or None to train on the whole split.
-
-    `patience` 0 trains for all `epochs` and keeps the last weights. More stops that many epochs after the best one on
-    the fold and keeps the best weights: good for finding out how many epochs to train, not for figures, since the
-    fold has then chosen what it judges. The run that calibrates and the full run have the same plan with `patience` 0.
-    """
-
-    architecture: str
-    image_size: int
-    init: str = "none"
-    fold: int | None = None
-    epochs: int = 6
-    batch_size: int = 32
-    learning_rate: float = 2e-4
-    patience: int = 0
-    augmentation: bool = True
-    precision: str = "float32"
-    seed: int = 0
 
 
 def train(plan: TrainingPlan, data: Path, run: Path) -> None:
@@ -53,74 +36,100 @@ def train(plan: TrainingPlan, data: Path, run: Path) -> None:
     Raises
     ------
     ValueError
-        `run` holds the training of another plan.
+        `run` holds the training of another plan, or the training starts from a run with another fold held out.
     """
-    _claim_run_folder(plan, run)
+    claim_run_folder(plan, run)
     if (run / _WEIGHTS).exists():
         print(f"{run} holds a finished training; nothing to do.")
         return
     keras.utils.set_random_seed(plan.seed)
+    training, held_out = split_examples(plan, data)
+    _write_json(run / "training_data.json", {**describe_data(training, held_out), **_origins(plan)})
+    prepared = _prepare(training, plan)
     keras.mixed_precision.set_global_policy("mixed_bfloat16" if plan.precision == "bfloat16" else "float32")
-    training, held_out = _examples_of(plan, data)
-    _write_json(run / "training_data.json", describe_data(training, held_out))
-    model = ARCHITECTURES[plan.architecture].build(plan.image_size, plan.init)
+    model = _build(plan)
     _compile(model, plan, steps=plan.epochs * -(-len(training) // plan.batch_size))
     unseen = load_images(held_out, plan.image_size) if held_out else None
-    _fit(model, plan, run, training, None if unseen is None else (unseen, targets_of(held_out)))
+    _fit(model, plan, run, prepared, None if unseen is None else (unseen, targets_of(held_out)))
     if unseen is not None:
         write_held_out(run, held_out, log_odds(model.predict(unseen)))
     _save_finished(model, run)
 
 
-def read_plan(run: Path) -> TrainingPlan:
-    """Read the plan of a finished or interrupted run, with the file name alone of its starting weights."""
-    return _without_folder(TrainingPlan(**json.loads((run / "plan.json").read_text())))
+def train_folds(plan: TrainingPlan, data: Path, run: Path, folds: int) -> None:
+    """Train one network for each fold held out, in `run`/fold-0 and so on: out-of-fold answers for every image."""
+    for fold in range(folds):
+        keras.backend.clear_session()
+        train(replace(plan, fold=fold), data, run / f"fold-{fold}")
 
 
 def load_trained(run: Path) -> keras.Model:
     """Build the network of a run in float32 and load its weights."""
     plan = read_plan(run)
     keras.mixed_precision.set_global_policy("float32")
-    model = ARCHITECTURES[plan.architecture].build(plan.image_size, "none")
+    model = ARCHITECTURES[plan.architecture].build(plan.image_size, plan.head, False)
     model.load_weights(run / _WEIGHTS)
     return model
 
 
-def _claim_run_folder(plan: TrainingPlan, run: Path) -> None:
-    run.mkdir(parents=True, exist_ok=True)
-    if (run / "plan.json").exists():
-        if read_plan(run) != _without_folder(plan):
-            raise ValueError(f"The run folder holds another plan; name a new folder. Received: run={run}")
-        return
-    _write_json(run / "plan.json", asdict(_without_folder(plan)))
-
-
-def _without_folder(plan: TrainingPlan) -> TrainingPlan:
-    """Keep the name of the file with the starting weights: where it lay is nobody's business, and differs."""
-    return replace(plan, init=Path(plan.init).name)
-
-
-def _examples_of(plan: TrainingPlan, data: Path) -> tuple[list[Example], list[Example]]:
-    examples = read_split(data, "train")
+def split_examples(plan: TrainingPlan, data: Path) -> tuple[list[Example], list[Example]]:
+    """List what a plan trains on and what it holds out."""
+    examples = [*read_split(data, "train"), *(read_nih(data) if plan.adults else [])]
     return (examples, []) if plan.fold is None else split_fold(examples, plan.fold)
+
+
+def _origins(plan: TrainingPlan) -> dict[str, object]:
+    """Record the plan of the run whose weights are the start, and see that it has not seen what is held out now."""
+    if not Path(plan.init).is_dir():
+        return {}
+    start = read_plan(Path(plan.init))
+    if start.fold != plan.fold:
+        raise ValueError(
+            f"The run to start from must have the same fold held out. Received: fold={start.fold}, not {plan.fold}"
+        )
+    return {"started_from": json.loads((Path(plan.init) / "plan.json").read_text())}
+
+
+def _prepare(training: list[Example], plan: TrainingPlan) -> TrainingImages:
+    images = load_images(training, plan.image_size)
+    activations = None
+    if plan.masking and plan.masking.activation_run:
+        activations = _first_models_activations(Path(plan.masking.activation_run), training)
+    targets = targets_of(training)[:, 0]
+    return TrainingImages(images, targets, sample_weights(training, images, plan.balance, plan.adult_weight), activations)
+
+
+def _first_models_activations(run: Path, training: list[Example]) -> NDArray[np.float32]:
+    return class_activation(load_trained(run), load_images(training, read_plan(run).image_size))
+
+
+def _build(plan: TrainingPlan) -> keras.Model:
+    model = ARCHITECTURES[plan.architecture].build(plan.image_size, plan.head, plan.init == "imagenet")
+    if plan.init not in ("none", "imagenet"):
+        load_starting_weights(Path(plan.init), model)
+    return model
 
 
 def _fit(
     model: keras.Model,
     plan: TrainingPlan,
     run: Path,
-    training: Sequence[Example],
+    training: TrainingImages,
     validation: tuple[NDArray[np.uint8], NDArray[np.float32]] | None,
 ) -> None:
     stops_early = plan.patience > 0 and validation is not None
     if not (stops_early and has_stopped_improving(run / "history.csv", plan.patience)):
+        batches = AugmentedBatches(training, plan)
         model.fit(
-            _batches(load_images(training, plan.image_size), targets_of(training), plan),
+            batches,
             validation_data=validation,
             epochs=plan.epochs,
-            class_weight=_class_weights(training),
             shuffle=False,  # the batches come shuffled
-            callbacks=[*(_early_stopping(plan, run) if stops_early else []), *_callbacks(run)],
+            callbacks=[
+                batches.follow_epochs(),
+                *(_early_stopping(plan, run) if stops_early else []),
+                *_callbacks(run),
+            ],
         )
     if stops_early:
         model.load_weights(run / _BEST_WEIGHTS)
@@ -134,36 +143,18 @@ def _compile(model: keras.Model, plan: TrainingPlan, steps: int) -> None:
         warmup_steps=warmup,
         decay_steps=steps - warmup,
     )
+    averaging = {"use_ema": True, "ema_momentum": plan.averaging} if plan.averaging else {}
     outputs_log_odds = model.output_shape[-1] == 1
     model.compile(
-        keras.optimizers.AdamW(schedule, weight_decay=1e-4) if outputs_log_odds else keras.optimizers.Adam(schedule),
-        loss=keras.losses.BinaryCrossentropy(from_logits=True)
+        keras.optimizers.AdamW(schedule, weight_decay=1e-4, **averaging)
+        if plan.optimizer == "adamw"
+        else keras.optimizers.Adam(schedule, **averaging),
+        loss=keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=plan.label_smoothing)
         if outputs_log_odds
         else keras.losses.SparseCategoricalCrossentropy(),
-        metrics=[keras.metrics.BinaryAccuracy(threshold=0.0) if outputs_log_odds else "accuracy"],
+        weighted_metrics=[keras.metrics.BinaryAccuracy(threshold=0.0) if outputs_log_odds else "accuracy"],
     )
     model.optimizer.build(model.trainable_variables)  # so that saved weights, which hold its state, can be loaded
-
-
-def _batches(images: NDArray[np.uint8], targets: NDArray[np.float32], plan: TrainingPlan) -> tf.data.Dataset:
-    limits = AugmentationRange()
-
-    def prepare(batch: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        grey = tf.cast(batch, tf.float32)
-        return (augment(grey, limits) if plan.augmentation else grey), target
-
-    return (
-        tf.data.Dataset.from_tensor_slices((images, targets))
-        .shuffle(len(images), seed=plan.seed)
-        .batch(plan.batch_size)
-        .map(prepare, num_parallel_calls=tf.data.AUTOTUNE)
-        .prefetch(2)
-    )
-
-
-def _class_weights(examples: Sequence[Example]) -> dict[int, float]:
-    positives = sum(example.target for example in examples)
-    return {0: len(examples) / (2 * (len(examples) - positives)), 1: len(examples) / (2 * positives)}
 
 
 def _early_stopping(plan: TrainingPlan, run: Path) -> list[keras.callbacks.Callback]:
@@ -172,11 +163,22 @@ def _early_stopping(plan: TrainingPlan, run: Path) -> list[keras.callbacks.Callb
 
 def _callbacks(run: Path) -> list[keras.callbacks.Callback]:
     return [
+        _Stopwatch(),
         keras.callbacks.CSVLogger(run / "history.csv", append=True),
         keras.callbacks.TensorBoard(run / "tensorboard"),
         # The last: an epoch counts as done when all else about it is written.
         keras.callbacks.BackupAndRestore(run / "checkpoint", delete_checkpoint=False),
     ]
+
+
+class _Stopwatch(keras.callbacks.Callback):
+    """Add the seconds that each epoch took to its record."""
+
+    def on_epoch_begin(self, _epoch: int, _logs: object = None) -> None:
+        self._started = time.monotonic()
+
+    def on_epoch_end(self, _epoch: int, logs: MutableMapping[str, float]) -> None:
+        logs["seconds"] = time.monotonic() - self._started
 
 
 def _save_finished(model: keras.Model, run: Path) -> None:

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from keras import layers
 
+from export.evaluation.evidence import Sources
 from export.networks.architectures import ARCHITECTURES, Architecture
 from export.steps import convert_run, evaluate_run
-from export.training.train import TrainingPlan, train
+from export.training.plan import TrainingPlan
+from export.training.train import train
 from tests.images import encode
 
-TINY_PLAN = TrainingPlan("tiny", image_size=32, epochs=3, batch_size=8, learning_rate=3e-2, augmentation=False)
+TINY_PLAN = TrainingPlan("tiny", image_size=32, epochs=3, batch_size=8, learning_rate=3e-2, augmentation=None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -24,9 +26,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"))
 
 
-def build_tiny(image_size: int, init: str) -> keras.Model:
+def build_tiny(image_size: int, head: str, imagenet: bool) -> keras.Model:
     """Log-odds from the means of 8x8 blocks: simple enough to be computed again in numpy."""
-    assert init == "none" or init.endswith(".keras")
+    assert head == "average" and not imagenet
     image = keras.Input((image_size, image_size, 1), name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1.0)(image)
     x = layers.Flatten()(layers.AveragePooling2D(8)(x))
@@ -70,6 +72,6 @@ def tiny_run(data: Path, tiny_fold_run: Path) -> Path:
     """Trained on the whole split, converted, and evaluated on the test split. Not to be changed: copy it."""
     run = tiny_fold_run.parent / "full"
     train(TINY_PLAN, data, run)
-    convert_run(run, data, tiny_fold_run)
+    convert_run(run, Sources(data, [tiny_fold_run]))
     evaluate_run(run, data, "test", run.parent / "log.md")
     return run

@@ -9,15 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from export.evaluation.evidence import Sources
 from export.release.provenance import sha256_of
 from export.release.publication import Release, publish
 from export.steps import convert_run, evaluate_run
-from export.training.train import TrainingPlan, load_trained, read_plan, train
+from export.training.plan import TrainingPlan, read_plan
+from export.training.train import load_trained, train, train_folds
 from serving.check import check_repository
 from serving.embedded import EmbeddedBackend
 from tests.unit.export.conftest import TINY_PLAN
 
-PLAN = TrainingPlan("gradient", image_size=32, epochs=4, batch_size=8, learning_rate=3e-3, augmentation=False)
+PLAN = TrainingPlan("gradient", image_size=32, epochs=4, batch_size=8, learning_rate=3e-3, augmentation=None)
 
 
 @pytest.fixture(scope="module")
@@ -77,13 +79,49 @@ def test_without_patience_the_last_epoch_is_kept(fold_run: Path, tmp_path: Path)
         np.testing.assert_array_equal(kept, last)
 
 
-def test_the_plan_records_starting_weights_by_name(data: Path, tmp_path: Path) -> None:
+def test_the_plan_records_starting_weights_by_name(data: Path, tiny_run: Path, tmp_path: Path) -> None:
     """The folder is nobody's business, and a run goes on from wherever the file lies now."""
-    plan = dataclasses.replace(TINY_PLAN, init="/secret/place/start.keras", epochs=1)
-    train(plan, data, tmp_path)
-    assert read_plan(tmp_path).init == "start.keras"
-    assert "secret" not in (tmp_path / "plan.json").read_text()
-    train(dataclasses.replace(plan, init="/other/start.keras"), data, tmp_path)
+    start = shutil.copytree(tiny_run, tmp_path / "secret" / "start")
+    plan = dataclasses.replace(TINY_PLAN, init=str(start), epochs=1)
+    train(plan, data, tmp_path / "run")
+    assert read_plan(tmp_path / "run").init == "start"
+    assert "secret" not in (tmp_path / "run" / "plan.json").read_text()
+    started_from = json.loads((tmp_path / "run" / "training_data.json").read_text())["started_from"]
+    assert started_from == json.loads((tiny_run / "plan.json").read_text())
+    train(dataclasses.replace(plan, init="/elsewhere/start"), data, tmp_path / "run")
+
+
+def test_a_training_starts_from_the_weights_of_a_run(data: Path, tiny_run: Path, tmp_path: Path) -> None:
+    """At a learning rate of nearly zero, the start is also the end."""
+    train(dataclasses.replace(TINY_PLAN, init=str(tiny_run), epochs=1, learning_rate=1e-9), data, tmp_path)
+    for started, ended in zip(load_trained(tiny_run).get_weights(), load_trained(tmp_path).get_weights(), strict=True):
+        np.testing.assert_allclose(ended, started, atol=1e-6)
+
+
+def test_what_is_held_out_now_was_held_out_at_the_start(data: Path, tiny_run: Path, tmp_path: Path) -> None:
+    """The full run has seen the fold, so its weights would make the fold's figures too good."""
+    with pytest.raises(ValueError, match="same fold"):
+        train(dataclasses.replace(TINY_PLAN, init=str(tiny_run), fold=0), data, tmp_path)
+
+
+def test_all_folds_give_every_image_an_answer_of_a_network_that_has_not_seen_it(data: Path, tmp_path: Path) -> None:
+    train_folds(dataclasses.replace(TINY_PLAN, epochs=1), data, tmp_path, 2)
+    answered = []
+    for fold in (0, 1):
+        with (tmp_path / f"fold-{fold}" / "held_out.csv").open(newline="") as file:
+            answered.append({(row["filename"], row["target"]) for row in csv.DictReader(file)})
+        assert read_plan(tmp_path / f"fold-{fold}").fold == fold
+    assert answered[0].isdisjoint(answered[1])
+
+
+def test_the_mean_of_the_weights_is_kept_where_asked_for(data: Path, tmp_path: Path) -> None:
+    """With a momentum of nearly one, the mean stays where the weights began."""
+    plan = dataclasses.replace(TINY_PLAN, epochs=1, averaging=0.9999)
+    train(plan, data, tmp_path / "averaged")
+    train(dataclasses.replace(plan, averaging=0.0), data, tmp_path / "last")
+    train(dataclasses.replace(plan, averaging=0.0, learning_rate=1e-9), data, tmp_path / "start")
+    averaged, last, start = (load_trained(tmp_path / name).get_weights()[0] for name in ("averaged", "last", "start"))
+    assert np.abs(averaged - start).max() < 0.05 * np.abs(last - start).max()
 
 
 def test_a_run_folder_holds_one_plan(data: Path, full_run: Path) -> None:
@@ -94,7 +132,7 @@ def test_a_run_folder_holds_one_plan(data: Path, full_run: Path) -> None:
 async def test_a_published_run_passes_the_check_and_serves_what_keras_computes(
     data: Path, fold_run: Path, full_run: Path, tmp_path: Path
 ) -> None:
-    convert_run(full_run, data, fold_run)
+    convert_run(full_run, Sources(data, [fold_run]))
     figures = evaluate_run(full_run, data, "test", tmp_path / "log.md")
     assert figures["auc"] == 1.0
     assert "| gradient |" in (tmp_path / "log.md").read_text()
