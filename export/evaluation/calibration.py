@@ -1,15 +1,19 @@
 """From log-odds on held-out patients to calibrated probabilities and a decision rule."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-WANTED_SENSITIVITY = 0.97
-_BAND_SENSITIVITIES = (0.99, 0.95)  # on both sides of the wanted one
+Rule = Literal["sensitivity", "specificity", "accuracy", "youden"]
+_BAND_SENSITIVITIES = (0.99, 0.95)
 _BAND_SPECIFICITY = 0.99
-POLICY = f"highest threshold with sensitivity >= {WANTED_SENSITIVITY} on held-out patients of the training split"
+_LOWEST, _HIGHEST = 0.01, 0.99  # a threshold beyond them would rest on a handful of images
+_GRID = np.linspace(_LOWEST, _HIGHEST, 981)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,39 @@ class PlattScaling:
 
 
 @dataclass(frozen=True, slots=True)
+class DecisionPolicy:
+    """What the threshold is chosen for.
+
+    `sensitivity` and `specificity` take the threshold that keeps at least `rate` of it and gives most of the other;
+    `accuracy` and `youden` (sensitivity + specificity - 1, Youden 1950) take the best one and have no `rate`.
+    """
+
+    rule: Rule = "sensitivity"
+    rate: float | None = 0.97
+
+    def __post_init__(self) -> None:
+        """Refuse a rule without its rate, and a rate without its rule."""
+        needs_rate = self.rule in ("sensitivity", "specificity")
+        if needs_rate != (self.rate is not None) or not 0 < (self.rate or 0.5) < 1:
+            raise ValueError(f"A kept rate must lie between 0 and 1, a best one has none. Received: {self}")
+
+    def describe(self, population: str = "") -> str:
+        """Say it in words, for a model card; `population` is what the threshold is chosen on, if not all."""
+        place = f"on held-out {population or 'patients'} of the training data"
+        if self.rule == "sensitivity":
+            return f"highest threshold with sensitivity >= {self.rate} {place}"
+        if self.rule == "specificity":
+            return f"lowest threshold with specificity >= {self.rate} {place}"
+        return f"threshold with the highest {_NAMES[self.rule]} {place}"
+
+
+_NAMES: Mapping[str, str] = MappingProxyType(
+    {"accuracy": "accuracy", "youden": "sum of sensitivity and specificity (Youden)"}
+)
+DEFAULT_POLICY = DecisionPolicy()
+
+
+@dataclass(frozen=True, slots=True)
 class DecisionThresholds:
     """Threshold on P(PNEUMONIA) and the band around it in which the answer is called indeterminate."""
 
@@ -37,7 +74,9 @@ def sigmoid(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(1 / (1 + np.exp(-log_odds)))
 
 
-def fit_platt(log_odds: NDArray[np.float64], targets: NDArray[np.int64]) -> PlattScaling:
+def fit_platt(
+    log_odds: NDArray[np.float64], targets: NDArray[np.int64], weights: NDArray[np.float64] | None = None
+) -> PlattScaling:
     """Fit by maximum likelihood, practically without regularisation.
 
     Parameters
@@ -46,24 +85,31 @@ def fit_platt(log_odds: NDArray[np.float64], targets: NDArray[np.int64]) -> Plat
         Uncalibrated log-odds of PNEUMONIA on images that the network has not seen, shape ``[n]``.
     targets
         1 for PNEUMONIA and 0 for NORMAL, shape ``[n]``.
+    weights
+        How much each image counts, shape ``[n]``; all the same by default.
 
     Raises
     ------
     ValueError
         The network ranks the wrong way round, so that no rising calibration exists.
     """
-    fitted = LogisticRegression(C=1e6).fit(log_odds[:, np.newaxis], targets)
+    fitted = LogisticRegression(C=1e6).fit(log_odds[:, np.newaxis], targets, sample_weight=weights)
     slope = float(fitted.coef_[0, 0])
     if slope <= 0:
         raise ValueError(f"Higher log-odds must mean PNEUMONIA. Received: fitted slope={slope}")
     return PlattScaling(slope, float(fitted.intercept_[0]))
 
 
-def choose_thresholds(probabilities: NDArray[np.float64], targets: NDArray[np.int64]) -> DecisionThresholds:
-    """Choose the decision threshold by `POLICY`.
+def choose_thresholds(
+    probabilities: NDArray[np.float64],
+    targets: NDArray[np.int64],
+    policy: DecisionPolicy = DEFAULT_POLICY,
+    weights: NDArray[np.float64] | None = None,
+) -> DecisionThresholds:
+    """Find the threshold that a policy asks for, and the indeterminate band around it.
 
-    The band reaches from the threshold that finds 99 % of the pneumonias to the one that finds 95 %, and includes the
-    one that clears 99 % of the normals: inside it the network is wrong noticeably more often than outside.
+    The band reaches from the threshold of sensitivity 0.99 to that of 0.95, and to that of specificity 0.99 and the
+    decision threshold where these lie outside: inside it the network is wrong noticeably more often than outside.
 
     Parameters
     ----------
@@ -71,15 +117,78 @@ def choose_thresholds(probabilities: NDArray[np.float64], targets: NDArray[np.in
         Calibrated P(PNEUMONIA) of held-out images, shape ``[n]``.
     targets
         1 for PNEUMONIA and 0 for NORMAL, shape ``[n]``.
+    policy
+        What to choose for.
+    weights
+        How much each image counts, shape ``[n]``; all the same by default.
     """
-    positives, negatives = probabilities[targets == 1], probabilities[targets == 0]
-    threshold = _highest_keeping(positives, WANTED_SENSITIVITY)
-    finding_most, finding_fewer = (_highest_keeping(positives, rate) for rate in _BAND_SENSITIVITIES)
-    clearing = float(np.quantile(negatives, _BAND_SPECIFICITY, method="higher"))
-    return DecisionThresholds(threshold, (min(finding_most, clearing), max(finding_fewer, clearing)))
+    counts = np.ones(len(targets)) if weights is None else weights
+    threshold = _THRESHOLDS[policy.rule](probabilities, targets, counts, policy.rate or 0.0)
+    finding_most, finding_fewer = (
+        _keeping_sensitivity(probabilities, targets, counts, rate) for rate in _BAND_SENSITIVITIES
+    )
+    clearing = _keeping_specificity(probabilities, targets, counts, _BAND_SPECIFICITY)
+    return DecisionThresholds(
+        threshold, (min(finding_most, clearing, threshold), max(finding_fewer, clearing, threshold))
+    )
 
 
-def _highest_keeping(positives: NDArray[np.float64], sensitivity: float) -> float:
-    """Find the highest threshold that at least this share of the positives reaches, rounded down to 4 digits."""
-    quantile = float(np.quantile(positives, 1 - sensitivity, method="lower"))
-    return float(np.clip(np.floor(quantile * 1e4) / 1e4, 0.01, 0.99))
+def _keeping_sensitivity(
+    probabilities: NDArray[np.float64], targets: NDArray[np.int64], weights: NDArray[np.float64], rate: float
+) -> float:
+    """Find the highest threshold that this share of the positives reaches, rounded down to 4 digits."""
+    positives, counts = probabilities[targets == 1], weights[targets == 1]
+    reached = _value_at_share(-positives, counts, rate)
+    return float(np.clip(np.floor(-reached * 1e4) / 1e4, _LOWEST, _HIGHEST))
+
+
+def _keeping_specificity(
+    probabilities: NDArray[np.float64], targets: NDArray[np.int64], weights: NDArray[np.float64], rate: float
+) -> float:
+    """Find the lowest threshold that this share of the negatives stays under, to 4 digits."""
+    cleared = _value_at_share(probabilities[targets == 0], weights[targets == 0], rate)
+    return float(np.clip(np.floor(cleared * 1e4 + 1) / 1e4, _LOWEST, _HIGHEST))
+
+
+def _value_at_share(values: NDArray[np.float64], weights: NDArray[np.float64], share: float) -> float:
+    """Find the smallest value with at least this share of the weight at it or under it."""
+    order = np.argsort(values)
+    reached = np.cumsum(weights[order]) >= share * weights.sum() * (1 - 1e-12)
+    return float(values[order][np.argmax(reached)])
+
+
+def _most_accurate(
+    probabilities: NDArray[np.float64], targets: NDArray[np.int64], weights: NDArray[np.float64], _: float
+) -> float:
+    return _best_on_grid(probabilities, targets, weights)
+
+
+def _best_youden(
+    probabilities: NDArray[np.float64], targets: NDArray[np.int64], weights: NDArray[np.float64], _: float
+) -> float:
+    totals = np.array([weights[targets == label].sum() for label in (0, 1)])
+    return _best_on_grid(probabilities, targets, weights / totals[targets])
+
+
+def _best_on_grid(
+    probabilities: NDArray[np.float64], targets: NDArray[np.int64], weights: NDArray[np.float64]
+) -> float:
+    """Find a threshold with the most weight on the right side, in the middle of all such ones."""
+    signs = np.where(targets == 1, weights, -weights)
+    order = np.argsort(probabilities)
+    lost_below = np.concatenate([[0.0], np.cumsum(signs[order])])  # found minus falsely found, that lies below
+    right = -lost_below[np.searchsorted(probabilities[order], _GRID, side="left")]
+    best = _GRID[right >= right.max() - 1e-9]
+    return round(float(best[len(best) // 2]), 4)
+
+
+_THRESHOLDS: Mapping[str, Callable[[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64], float], float]] = (
+    MappingProxyType(
+        {
+            "sensitivity": _keeping_sensitivity,
+            "specificity": _keeping_specificity,
+            "accuracy": _most_accurate,
+            "youden": _best_youden,
+        }
+    )
+)

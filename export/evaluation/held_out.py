@@ -1,37 +1,61 @@
 """Calibration, thresholds and honest figures from the patients that a run has not seen."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from export.data.examples import fold_group, load_images, targets_of
-from export.evaluation.calibration import DecisionThresholds, PlattScaling, choose_thresholds, fit_platt, sigmoid
-from export.evaluation.metrics import Figures, Judgements, evaluate_judgements
-from export.evaluation.scoring import UNCALIBRATED_THRESHOLD, score_with_keras
+from export.data.examples import fold_group
+from export.evaluation.calibration import (
+    DEFAULT_POLICY,
+    DecisionPolicy,
+    DecisionThresholds,
+    PlattScaling,
+    choose_thresholds,
+    fit_platt,
+    sigmoid,
+)
+from export.evaluation.metrics import Figures, Judgements, balanced_figures, evaluate_judgements
+from export.evaluation.scoring import UNCALIBRATED_THRESHOLD
 from export.release.provenance import sha256_of
-from export.training.records import read_held_out
-from export.training.train import read_plan
+from export.training.plan import read_plan
 
 _GROUPS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """Log-odds of images that a network has not seen, their targets, shape ``[n]`` each, and their patients."""
+    """Log-odds of images that a network has not seen, their targets, shape ``[n]`` each, and their patients.
+
+    `networks` names the network that judged each image, where folds were judged by several; `weights` says how much
+    each image counts in the calibration and the threshold. Shape ``[n]`` each, or None for one network and one weight.
+    """
 
     log_odds: NDArray[np.float64]
     targets: NDArray[np.int64]
     patients: Sequence[str]
+    networks: NDArray[np.int64] | None = None
+    weights: NDArray[np.float64] | None = None
+    deciding: NDArray[np.bool_] | None = None
+
+    def part(self, images: NDArray[np.int64]) -> "HeldOut":
+        """Take some of the images."""
+        return HeldOut(
+            self.log_odds[images],
+            self.targets[images],
+            [self.patients[i] for i in images],
+            None if self.networks is None else self.networks[images],
+            None if self.weights is None else self.weights[images],
+            None if self.deciding is None else self.deciding[images],
+        )
 
 
 def require_same_plan(run: Path, held_out_run: Path) -> None:
-    """Refuse a held-out run that says nothing about `run`.
+    """Refuse a held-out run that says nothing about `run`. A run with a fold held out says something about itself.
 
     Raises
     ------
@@ -45,53 +69,90 @@ def require_same_plan(run: Path, held_out_run: Path) -> None:
         raise ValueError(f"Both runs must be trained with patience=0. Received: patience={plan.patience}")
 
 
-def score_held_out(held_out_run: Path, network: keras.Model, data: Path) -> HeldOut:
-    """Let the network of a run judge what the run has held out."""
-    examples = read_held_out(held_out_run, data)
-    images = load_images(examples, read_plan(held_out_run).image_size)
-    targets = targets_of(examples)[:, 0].astype(np.int64)
-    return HeldOut(score_with_keras(network, images), targets, [example.patient for example in examples])
+def calibrate(held_out: HeldOut, policy: DecisionPolicy = DEFAULT_POLICY) -> tuple[PlattScaling, DecisionThresholds]:
+    """Fit what is shipped: the calibration on all images, the thresholds on those that decide.
 
-
-def calibrate(held_out: HeldOut) -> tuple[PlattScaling, DecisionThresholds]:
-    """Fit what is shipped, on all images."""
-    calibration = fit_platt(held_out.log_odds, held_out.targets)
-    return calibration, choose_thresholds(sigmoid(calibration.apply(held_out.log_odds)), held_out.targets)
-
-
-def cross_fitted_figures(held_out: HeldOut) -> Figures:
-    """Measure the recipe of `calibrate`, each group of patients with what the other groups gave.
-
-    Figures of a calibration and a threshold on the images they were fitted to would flatter. The AUC is that of the
-    log-odds as the network gives them.
+    The log-odds of several networks are pooled as they are: the shipped network's own scale is one more draw of the
+    same kind, so the calibration has to allow for their spread.
     """
-    figures = evaluate_judgements(_cross_fit(held_out), held_out.targets, held_out.patients)
-    return {"cross_fitted_groups": _GROUPS, **figures}
+    calibration = fit_platt(held_out.log_odds, held_out.targets, held_out.weights)
+    deciding = held_out if held_out.deciding is None else held_out.part(np.flatnonzero(held_out.deciding))
+    probabilities = sigmoid(calibration.apply(deciding.log_odds))
+    return calibration, choose_thresholds(probabilities, deciding.targets, policy, deciding.weights)
+
+
+def prevalence_of(held_out: HeldOut) -> float:
+    """Give the share of PNEUMONIA that the calibrated probabilities presuppose, weighted as the calibration was."""
+    return float(np.average(held_out.targets, weights=held_out.weights))
+
+
+def cross_fit(held_out: HeldOut, policy: DecisionPolicy = DEFAULT_POLICY) -> Judgements:
+    """Judge each group of patients with the calibration and the threshold that the other groups gave.
+
+    Figures of a calibration and a threshold on the images they were fitted to would flatter. A group is a fifth of the
+    patients; where several networks judged, it is all that one network judged, so that the figures hold for a
+    calibration that is carried over to another network, as to the shipped one.
+
+    Returns
+    -------
+    Judgements whose `scores` are the log-odds as a network gives them; those of several networks are brought to one
+    scale first, by a Platt scaling of each on its own images. It is rising, so no rank within a network changes.
+    """
+    probabilities, calls = np.empty_like(held_out.log_odds), np.empty_like(held_out.targets)
+    for others, group in _groups(held_out):
+        calibration, thresholds = calibrate(held_out.part(others), policy)
+        probabilities[group] = sigmoid(calibration.apply(held_out.log_odds[group]))
+        calls[group] = probabilities[group] >= thresholds.decision_threshold
+    return Judgements(on_one_scale(held_out, held_out.log_odds), probabilities, calls)
+
+
+def on_one_scale(held_out: HeldOut, log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Make log-odds of several networks comparable, shape ``[n]``, by the Platt scaling of each on its own images."""
+    if held_out.networks is None:
+        return log_odds
+    scaled = np.empty_like(log_odds)
+    for network in np.unique(held_out.networks):
+        own = np.flatnonzero(held_out.networks == network)
+        scaled[own] = fit_platt(held_out.log_odds[own], held_out.targets[own]).apply(log_odds[own])
+    return scaled
+
+
+def cross_fitted_figures(held_out: HeldOut, policy: DecisionPolicy = DEFAULT_POLICY) -> Figures:
+    """Measure the recipe of `calibrate` by `cross_fit`; with weights also the figures that they change."""
+    judgements = cross_fit(held_out, policy)
+    figures = evaluate_judgements(judgements, held_out.targets, held_out.patients)
+    balanced = {} if held_out.weights is None else balanced_figures(judgements, held_out.targets, held_out.weights)
+    return {"cross_fitted_groups": sum(1 for _ in _groups(held_out)), **figures, **balanced}
+
+
+def uncalibrated(held_out: HeldOut) -> Judgements:
+    """Take the log-odds as they are; nothing is fitted."""
+    return Judgements.at_threshold(sigmoid(held_out.log_odds), UNCALIBRATED_THRESHOLD)
 
 
 def uncalibrated_figures(held_out: HeldOut) -> Figures:
-    """Measure a network whose log-odds are taken as they are; nothing is fitted."""
-    judgements = Judgements.at_threshold(sigmoid(held_out.log_odds), UNCALIBRATED_THRESHOLD)
-    figures = evaluate_judgements(judgements, held_out.targets, held_out.patients)
+    """Measure a network whose log-odds are taken as they are."""
+    figures = evaluate_judgements(uncalibrated(held_out), held_out.targets, held_out.patients)
     return {"decision_threshold": UNCALIBRATED_THRESHOLD, **figures}
 
 
-def origin_of(held_out_run: Path) -> dict[str, Any]:
+def origin_of(held_out_runs: Sequence[Path]) -> dict[str, Any]:
     """Say which weights held-out figures were measured on."""
-    weights = sha256_of(held_out_run / "model.weights.h5")
-    return {"held_out_run": {"fold": read_plan(held_out_run).fold, "weights_sha256": weights}}
+    return {
+        "held_out_runs": [
+            {"fold": read_plan(run).fold, "weights_sha256": sha256_of(run / "model.weights.h5")}
+            for run in held_out_runs
+        ]
+    }
 
 
-def _cross_fit(held_out: HeldOut) -> Judgements:
-    probabilities, calls = np.empty_like(held_out.log_odds), np.empty_like(held_out.targets)
+def _groups(held_out: HeldOut) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Yield the images of all other groups and those of each group."""
+    if held_out.networks is not None:
+        for network in np.unique(held_out.networks):
+            own = held_out.networks == network
+            yield np.flatnonzero(~own), np.flatnonzero(own)
+        return
     splitter = StratifiedGroupKFold(_GROUPS, shuffle=True, random_state=0)
     groups = [fold_group(patient) for patient in held_out.patients]
-    for others, group in splitter.split(held_out.targets, held_out.targets, groups):
-        calibration, thresholds = calibrate(_part(held_out, others))
-        probabilities[group] = sigmoid(calibration.apply(held_out.log_odds[group]))
-        calls[group] = probabilities[group] >= thresholds.decision_threshold
-    return Judgements(held_out.log_odds, probabilities, calls)
-
-
-def _part(held_out: HeldOut, images: NDArray[np.int64]) -> HeldOut:
-    return HeldOut(held_out.log_odds[images], held_out.targets[images], [held_out.patients[i] for i in images])
+    yield from splitter.split(held_out.targets, held_out.targets, groups)

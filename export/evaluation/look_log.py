@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from export.release.provenance import sha256_of
-from export.training.train import read_plan
+from export.training.plan import read_plan
 
 
 @contextmanager

@@ -1,14 +1,14 @@
 """Figures of merit of a binary classifier on radiographs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import brier_score_loss, confusion_matrix, roc_auc_score
+from sklearn.metrics import brier_score_loss, confusion_matrix
 
-Figures = Mapping[str, float | int | list[float]]
+Figures = Mapping[str, Any]
 _RESAMPLES = 1000
 _CALIBRATION_BINS = 10
 
@@ -29,6 +29,10 @@ class Judgements:
         """Say PNEUMONIA from one probability on."""
         return cls(probabilities, probabilities, (probabilities >= decision_threshold).astype(np.int64))
 
+    def of(self, images: NDArray[np.int64] | NDArray[np.bool_]) -> "Judgements":
+        """Take the judgements of some of the images."""
+        return Judgements(self.scores[images], self.probabilities[images], self.calls[images])
+
 
 def evaluate_judgements(judgements: Judgements, targets: NDArray[np.int64], patients: Sequence[str]) -> Figures:
     """Compute the figures that a model card states.
@@ -44,24 +48,26 @@ def evaluate_judgements(judgements: Judgements, targets: NDArray[np.int64], pati
 
     Returns
     -------
-    Rates in 0..1, rounded to 4 digits; `auc_95` is the bootstrap 95 % interval of `auc`.
+    Rates in 0..1, rounded to 4 digits; `auc_95` is the bootstrap 95 % interval of `auc`. What no image speaks of is
+    None: the specificity where all are PNEUMONIA, the AUC where one label is missing.
     """
     (tn, fp), (fn, tp) = confusion_matrix(targets, judgements.calls, labels=[0, 1]).tolist()
     rates = {
-        "auc": float(roc_auc_score(targets, judgements.scores)),
+        "auc": weighted_auc(judgements.scores, targets),
         "accuracy": (tp + tn) / len(targets),
-        "sensitivity": tp / (tp + fn),
-        "specificity": tn / (tn + fp),
-        "precision": tp / max(tp + fp, 1),
-        "brier": float(brier_score_loss(targets, judgements.probabilities)),
+        "sensitivity": _share(tp, tp + fn),
+        "specificity": _share(tn, tn + fp),
+        "precision": _share(tp, tp + fp),
+        "recall": _share(tp, tp + fn),
+        "brier": float(brier_score_loss(targets, judgements.probabilities, pos_label=1)),
         "expected_calibration_error": expected_calibration_error(judgements.probabilities, targets),
     }
-    interval = patient_bootstrap(roc_auc_score, judgements.scores, targets, patients)
+    interval = auc_interval(judgements.scores, targets, patients)
     return {
         "images": len(targets),
         "patients": len(set(patients)),
-        **{name: round(value, 4) for name, value in rates.items()},
-        "auc_95": [round(bound, 4) for bound in interval],
+        **{name: _rounded(value) for name, value in rates.items()},
+        "auc_95": None if interval is None else [round(bound, 4) for bound in interval],
         "true_negatives": tn,
         "false_positives": fp,
         "false_negatives": fn,
@@ -69,33 +75,78 @@ def evaluate_judgements(judgements: Judgements, targets: NDArray[np.int64], pati
     }
 
 
-def expected_calibration_error(probabilities: NDArray[np.float64], targets: NDArray[np.int64]) -> float:
+def balanced_figures(judgements: Judgements, targets: NDArray[np.int64], weights: NDArray[np.float64]) -> Figures:
+    """Compute the figures that weights can change, each image counting by its weight.
+
+    Returns
+    -------
+    Rates in 0..1, rounded to 4 digits, under names that begin with `style_balanced_`.
+    """
+    correct = judgements.calls == targets
+    rates = {
+        "auc": weighted_auc(judgements.scores, targets, weights),
+        "sensitivity": _share(weights[correct & (targets == 1)].sum(), weights[targets == 1].sum()),
+        "specificity": _share(weights[correct & (targets == 0)].sum(), weights[targets == 0].sum()),
+        "expected_calibration_error": expected_calibration_error(judgements.probabilities, targets, weights),
+    }
+    return {f"style_balanced_{name}": _rounded(value) for name, value in rates.items()}
+
+
+def expected_calibration_error(
+    probabilities: NDArray[np.float64], targets: NDArray[np.int64], weights: NDArray[np.float64] | None = None
+) -> float:
     """Mean gap between stated and observed frequency over ten bins of equal width (Naeini et al. 2015)."""
+    shares = np.ones(len(targets)) if weights is None else weights
     bins = np.minimum((probabilities * _CALIBRATION_BINS).astype(int), _CALIBRATION_BINS - 1)
-    gaps = [
-        abs(probabilities[bins == b].mean() - targets[bins == b].mean()) * (bins == b).mean() for b in np.unique(bins)
-    ]
-    return float(np.sum(gaps))
+    gaps = np.bincount(bins, shares * (probabilities - targets))
+    return float(np.abs(gaps).sum() / shares.sum())
 
 
-def patient_bootstrap(
-    metric: Callable[[NDArray[np.int64], NDArray[np.float64]], float],
-    scores: NDArray[np.float64],
-    targets: NDArray[np.int64],
-    patients: Sequence[str],
-) -> tuple[float, float]:
-    """Give the 95 % percentile interval of a metric over resampled patients.
+def weighted_auc(
+    scores: NDArray[np.float64], targets: NDArray[np.int64], weights: NDArray[np.float64] | None = None
+) -> float | None:
+    """Give the chance that a PNEUMONIA scores above a NORMAL, each image drawn by its weight; ties count half.
+
+    Returns
+    -------
+    The area under the ROC curve, 0..1, or None where one label has no weight.
+    """
+    _, ranks = np.unique(scores, return_inverse=True)
+    return _auc_of_ranks(ranks, targets, np.ones(len(targets)) if weights is None else weights)
+
+
+def auc_interval(
+    scores: NDArray[np.float64], targets: NDArray[np.int64], patients: Sequence[str]
+) -> tuple[float, float] | None:
+    """Give the 95 % percentile interval of the AUC over resampled patients.
 
     Images of one patient are alike; drawing images would make the interval too narrow. Resamples that miss a
     class are left out.
     """
+    if not 0 < targets.sum() < len(targets):
+        return None
     names, membership = np.unique(np.asarray(patients), return_inverse=True)
-    images_of = [np.flatnonzero(membership == k) for k in range(len(names))]
+    _, ranks = np.unique(scores, return_inverse=True)
     generator = np.random.default_rng(0)
     values = []
     for _ in range(_RESAMPLES):
-        drawn = np.concatenate([images_of[k] for k in generator.integers(0, len(names), len(names))])
-        if 0 < targets[drawn].sum() < len(drawn):
-            values.append(metric(targets[drawn], scores[drawn]))
-    lower, upper = np.quantile(values, [0.025, 0.975])
+        drawn = np.bincount(generator.integers(0, len(names), len(names)), minlength=len(names))
+        values.append(_auc_of_ranks(ranks, targets, drawn[membership].astype(np.float64)))
+    lower, upper = np.quantile([value for value in values if value is not None], [0.025, 0.975])
     return float(lower), float(upper)
+
+
+def _auc_of_ranks(ranks: NDArray[np.int64], targets: NDArray[np.int64], weights: NDArray[np.float64]) -> float | None:
+    positives, negatives = np.bincount(ranks, weights * targets), np.bincount(ranks, weights * (1 - targets))
+    pairs = positives.sum() * negatives.sum()
+    if pairs == 0:
+        return None
+    return float((positives * (np.cumsum(negatives) - negatives / 2)).sum() / pairs)
+
+
+def _share(part: float, whole: float) -> float | None:
+    return float(part / whole) if whole else None
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

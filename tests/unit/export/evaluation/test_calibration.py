@@ -2,9 +2,17 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
 
-from export.evaluation.calibration import WANTED_SENSITIVITY, choose_thresholds, fit_platt
-from export.evaluation.metrics import Judgements, evaluate_judgements, expected_calibration_error
+from export.evaluation.calibration import DEFAULT_POLICY, DecisionPolicy, choose_thresholds, fit_platt
+from export.evaluation.metrics import (
+    Judgements,
+    balanced_figures,
+    evaluate_judgements,
+    expected_calibration_error,
+    weighted_auc,
+)
 
 
 def test_platt_scaling_finds_the_distortion_that_was_put_in() -> None:
@@ -29,8 +37,9 @@ def test_the_threshold_is_the_highest_that_keeps_the_sensitivity() -> None:
     targets = np.concatenate([np.ones(100, int), np.zeros(50, int)])
     thresholds = choose_thresholds(probabilities, targets)
     threshold = thresholds.decision_threshold
-    assert (positives >= threshold).mean() >= WANTED_SENSITIVITY
-    assert (positives >= threshold + 0.011).mean() < WANTED_SENSITIVITY
+    assert DEFAULT_POLICY.rate == 0.97
+    assert (positives >= threshold).mean() == 0.97
+    assert (positives >= threshold + 2e-4).mean() < 0.97
     lower, upper = thresholds.indeterminate_band
     assert lower < threshold < upper
     assert (positives >= lower).mean() >= 0.99
@@ -83,3 +92,82 @@ def test_calibration_error_is_zero_for_true_frequencies_and_the_gap_for_false_on
     targets = np.array([0, 0, 0, 1])
     assert expected_calibration_error(np.full(4, 0.25), targets) == pytest.approx(0)
     assert expected_calibration_error(np.full(4, 0.65), targets) == pytest.approx(0.4)
+
+
+def overlapping(seed: int = 2, n: int = 400) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    """Probabilities with ties, targets, and how often each image counts: 0 to 3 times."""
+    generator = np.random.default_rng(seed)
+    targets = generator.integers(0, 2, n)
+    probabilities = np.round(1 / (1 + np.exp(-generator.normal(2.0 * targets - 1, 1.5))), 2).clip(0.02, 0.98)
+    return probabilities, targets, generator.integers(0, 4, n)
+
+
+def test_the_weighted_auc_is_scikit_learns() -> None:
+    probabilities, targets, weights = overlapping()
+    assert weighted_auc(probabilities, targets) == pytest.approx(roc_auc_score(targets, probabilities), abs=1e-12)
+    expected = roc_auc_score(targets, probabilities, sample_weight=weights)
+    assert weighted_auc(probabilities, targets, weights.astype(float)) == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_weight_of_three_is_three_copies() -> None:
+    """For every figure and fit that takes weights."""
+    probabilities, targets, weights = overlapping()
+    copies, copied = np.repeat(probabilities, weights), np.repeat(targets, weights)
+    as_float = weights.astype(float)
+    log_odds = np.log(probabilities / (1 - probabilities))
+    weighted, repeated = fit_platt(log_odds, targets, as_float), fit_platt(np.repeat(log_odds, weights), copied)
+    assert (weighted.slope, weighted.intercept) == pytest.approx((repeated.slope, repeated.intercept), abs=1e-4)
+    for policy in (DEFAULT_POLICY, DecisionPolicy("specificity", 0.9), DecisionPolicy("youden", None)):
+        assert choose_thresholds(probabilities, targets, policy, as_float) == choose_thresholds(copies, copied, policy)
+    figures = balanced_figures(Judgements.at_threshold(probabilities, 0.4), targets, as_float)
+    expected = evaluate_judgements(Judgements.at_threshold(copies, 0.4), copied, [str(k) for k in range(len(copies))])
+    for name in ("auc", "sensitivity", "specificity", "expected_calibration_error"):
+        assert figures[f"style_balanced_{name}"] == pytest.approx(expected[name], abs=1e-4)
+
+
+def test_the_threshold_of_a_specificity_is_the_lowest_that_keeps_it() -> None:
+    probabilities, targets, _ = overlapping()
+    threshold = choose_thresholds(probabilities, targets, DecisionPolicy("specificity", 0.9)).decision_threshold
+    negatives = probabilities[targets == 0]
+    assert (negatives < threshold).mean() >= 0.9
+    assert (negatives < threshold - 2e-4).mean() < 0.9
+
+
+@pytest.mark.parametrize("rule", ["accuracy", "youden"])
+def test_no_threshold_is_better_than_the_best(rule: str) -> None:
+    probabilities, targets, _ = overlapping(seed=5)
+
+    def value(threshold: float) -> float:
+        calls = probabilities >= threshold
+        if rule == "accuracy":
+            return float((calls == targets).mean())
+        return float(calls[targets == 1].mean() + (~calls)[targets == 0].mean())
+
+    policy = DecisionPolicy(rule, None)  # type: ignore[arg-type]
+    threshold = choose_thresholds(probabilities, targets, policy).decision_threshold
+    assert value(threshold) == pytest.approx(max(value(t) for t in np.arange(0.01, 0.99, 0.005)))
+
+
+def test_the_band_holds_the_threshold_whatever_the_policy() -> None:
+    probabilities, targets, _ = overlapping()
+    for policy in (DecisionPolicy("sensitivity", 0.5), DecisionPolicy("sensitivity", 0.999)):
+        thresholds = choose_thresholds(probabilities, targets, policy)
+        lower, upper = thresholds.indeterminate_band
+        assert lower <= thresholds.decision_threshold <= upper
+
+
+@pytest.mark.parametrize(("rule", "rate"), [("sensitivity", None), ("sensitivity", 1.0), ("youden", 0.9)])
+def test_a_policy_that_makes_no_sense_is_refused(rule: str, rate: float | None) -> None:
+    with pytest.raises(ValueError, match="rate"):
+        DecisionPolicy(rule, rate)  # type: ignore[arg-type]
+
+
+def test_a_policy_is_told_in_words() -> None:
+    assert DecisionPolicy("sensitivity", 0.95).describe().startswith("highest threshold with sensitivity >= 0.95 on")
+    assert "highest accuracy" in DecisionPolicy("accuracy", None).describe()
+
+
+def test_figures_that_no_image_speaks_of_are_none() -> None:
+    figures = evaluate_judgements(Judgements.at_threshold(np.array([0.2, 0.8]), 0.5), np.array([1, 1]), ["a", "b"])
+    assert (figures["auc"], figures["auc_95"], figures["specificity"]) == (None, None, None)
+    assert (figures["sensitivity"], figures["recall"], figures["precision"]) == (0.5, 0.5, 1.0)
