@@ -8,20 +8,21 @@ from typing import Any
 
 import onnx
 
+from export.evaluation.report import detailed_figures
 from export.networks.starting_weights import describe_starting_weights
-from export.training.train import TrainingPlan
+from export.release.contents import ReleaseContents
+from export.training.plan import TrainingPlan
 
 _CARDS = Path(__file__).parent / "model_cards"
 _LINE = 118
 _AS_IS = ("#", "|", "!")
 _STARTS = (*_AS_IS, "- ")
-_NO_FIGURES = frozenset({"sha256", "held_out_run"})
 _AUGMENTATION = (
     "rotation, shift, zoom, stretch, contrast, brightness, gamma; no flips, because the heart is on one side"
 )
 
 
-def model_card(name: str, version: int, plan: TrainingPlan, model: bytes, record: Mapping[str, Any]) -> str:
+def model_card(name: str, version: int, model: bytes, contents: ReleaseContents) -> str:
     """Fill the card of a model.
 
     Parameters
@@ -30,12 +31,10 @@ def model_card(name: str, version: int, plan: TrainingPlan, model: bytes, record
         Of the model; its template is in `model_cards/`.
     version
         Of the release.
-    plan
-        How the network was trained.
     model
         The ONNX file.
-    record
-        The release's record, as published in its configuration.
+    contents
+        The release's record, as published in its configuration, and what else the template names.
 
     Raises
     ------
@@ -43,22 +42,37 @@ def model_card(name: str, version: int, plan: TrainingPlan, model: bytes, record
         No template exists for this name.
     """
     template = Template((_CARDS / f"{name}.md").read_text())
+    facts = {"version": version, "size_mib": f"{len(model) / 2**20:.1f}", "storage": _storage(model)}
+    return wrap_markdown(template.substitute({**contents.record, **facts, **contents.card_facts}))
+
+
+def training_facts(plan: TrainingPlan, record: Mapping[str, Any]) -> Mapping[str, object]:
+    """Gather what the card of a classifier or of the gradient model says beside the release's record."""
     band, test = record["indeterminate_band"], record["evaluation"]["test"]
-    return wrap_markdown(
-        template.substitute(
-            record,
-            version=version,
-            size_mib=f"{len(model) / 2**20:.1f}",
-            storage=_storage(model),
-            image_size=plan.image_size,
-            epochs=plan.epochs,
-            starting_weights=describe_starting_weights(plan.init),
-            augmentation=_AUGMENTATION if plan.augmentation else "none",
-            band=f"{band[0]:.4f} to {band[1]:.4f}" if band else "none",
-            test_images=test["images"],
-            test_patients=test["patients"],
-            figures=_figures_table(record["evaluation"]),
-        )
+    return {
+        "image_size": plan.image_size,
+        "epochs": plan.epochs,
+        "starting_weights": describe_starting_weights(plan.init),
+        "augmentation": _AUGMENTATION if plan.augmentation else "none",
+        "band": f"{band[0]:.4f} to {band[1]:.4f}" if band else "none",
+        "test_images": test["images"],
+        "test_patients": test["patients"],
+        "figures": figures_table(record["evaluation"]),
+        "details": detailed_figures(record["evaluation"]["held_out"], level=3),
+        "calibrated_on": _calibrated_on(plan, record["evaluation"]["held_out"]),
+    }
+
+
+def _calibrated_on(plan: TrainingPlan, held_out: Mapping[str, Any]) -> str:
+    """Say whose answers gave the calibration and the held-out figures."""
+    folds = [origin["fold"] for origin in held_out["held_out_runs"]]
+    images = f"{held_out['images']:,} images of {held_out['patients']:,} patients"
+    if folds == [plan.fold]:
+        return f"{images}, one fold of five, that this very network has not seen"
+    networks = "a network" if len(folds) == 1 else f"{len(folds)} networks"
+    return (
+        f"{images}, judged by {networks} trained the same way, for the same fixed number of epochs, with one fold of "
+        "five held out; the shipped network is trained on all folds, so they are carried over, not measured on it"
     )
 
 
@@ -96,9 +110,10 @@ def _storage(model: bytes) -> str:
     )
 
 
-def _figures_table(evaluation: Mapping[str, Mapping[str, Any]]) -> str:
-    every = [row for split in ("test", "held_out") for row in evaluation[split]]
-    rows = dict.fromkeys(row for row in every if row not in _NO_FIGURES)
+def figures_table(evaluation: Mapping[str, Mapping[str, Any]]) -> str:
+    """Make a table of figures, a column for each evaluation: `test`, `held_out` or both."""
+    every = [item for split in ("test", "held_out") for item in evaluation.get(split, {}).items()]
+    rows = dict.fromkeys(row for row, value in every if _is_figure(value))
     lines = [
         "| figure | " + " | ".join(_column(split, figures) for split, figures in evaluation.items()) + " |",
         "|---|" + "---:|" * len(evaluation),
@@ -108,6 +123,12 @@ def _figures_table(evaluation: Mapping[str, Mapping[str, Any]]) -> str:
         ),
     ]
     return "\n".join(lines)
+
+
+def _is_figure(value: object) -> bool:
+    """Leave hashes, origins and tables within the record to those who read the record."""
+    values = value if isinstance(value, list) else [value]
+    return all(isinstance(single, int | float) for single in values)
 
 
 def _column(split: str, figures: Mapping[str, Any]) -> str:

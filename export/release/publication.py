@@ -14,9 +14,11 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as triton
 
 from export.data.examples import LABELS
-from export.release.model_card import model_card
-from export.release.provenance import require_current, sha256_of
-from export.training.train import read_plan
+from export.lungs.release import is_lung_run, lung_contents
+from export.release.contents import ReleaseContents, read_current
+from export.release.model_card import model_card, training_facts
+from export.release.provenance import sha256_of
+from export.training.plan import read_plan
 
 MAX_BATCH_SIZE = 64
 _QUEUE_TIMEOUT_US = 20_000_000  # under the gateway's default deadline, so that the server gives up first
@@ -55,9 +57,10 @@ def publish(run: Path, release: Release) -> None:
     FileExistsError
         This version was published before; what has been served under a number never changes.
     FileNotFoundError
-        The run was not converted, or not evaluated on the test split.
+        The run was not converted, or not evaluated: a classifier on the test split, a lung segmenter on the
+        patients it has not seen.
     ValueError
-        The run has a fold held out, or its figures were measured on other files than it holds.
+        Figures were measured on other files than the run holds.
     """
     published = _published_records(release.folder / _CONFIG_FILE)
     if str(release.version) in published:
@@ -66,44 +69,51 @@ def publish(run: Path, release: Release) -> None:
 
 
 def release_record(run: Path) -> dict[str, Any]:
-    """Gather what the gateway, the card and an auditor need to know of a version.
+    """Gather what the gateway, the card and an auditor need to know of a version of a classifier.
 
     Raises
     ------
     FileNotFoundError
         Figures are missing.
     ValueError
-        The run has a fold held out, or its figures or its decision belong to other files than it holds.
+        Its figures or its decision belong to other files than the run holds.
     """
     plan = read_plan(run)
-    if plan.fold is not None:
-        raise ValueError(f"A published network must be trained on all folds. Received: fold={plan.fold}")
-    decision = _current_record(run, "decision.json") if (run / "decision.json").is_file() else {}
+    decision = read_current(run, "decision.json") if (run / "decision.json").is_file() else {}
     return {
         "architecture": plan.architecture,
         "labels": list(LABELS) if decision else None,
         "decision_threshold": decision.get("decision_threshold"),
         "indeterminate_band": decision.get("indeterminate_band"),
         "threshold_policy": decision.get("policy"),
+        "prevalence": decision.get("prevalence"),
+        "presentations": decision.get("presentations"),
+        "ood_limits": decision.get("ood_limits"),
         "sha256": sha256_of(run / "model.onnx"),
         "training_data": _training_data(run),
-        "evaluation": {split: _current_record(run, f"evaluation-{split}.json") for split in _EVALUATIONS},
+        "evaluation": {split: read_current(run, f"evaluation-{split}.json") for split in _EVALUATIONS},
     }
 
 
 def _gather(run: Path, release: Release, published: Mapping[str, Any]) -> dict[str, bytes]:
     """Map each file's path in the model's folder to its content, in the order in which to write."""
-    record = release_record(run)
+    contents = lung_contents(run) if is_lung_run(run) else _classifier_contents(run)
+    record = contents.record
     model = (run / "model.onnx").read_bytes()
     config = model_config(release.name, onnx.load_from_string(model), {**published, str(release.version): record})
     labels = {_LABELS_FILE: "\n".join([*record["labels"], ""]).encode()} if record["labels"] else {}
     return {
         f"{release.version}/model.onnx": model,
         **labels,
-        "evaluation-test.png": (run / "evaluation-test.png").read_bytes(),
-        "MODEL_CARD.md": model_card(release.name, release.version, read_plan(run), model, record).encode(),
+        contents.picture: (run / contents.picture).read_bytes(),
+        "MODEL_CARD.md": model_card(release.name, release.version, model, contents).encode(),
         _CONFIG_FILE: text_format.MessageToString(config).encode(),
     }
+
+
+def _classifier_contents(run: Path) -> ReleaseContents:
+    record = release_record(run)
+    return ReleaseContents(record, training_facts(read_plan(run), record), "evaluation-test.png")
 
 
 def _write(release: Release, files: Mapping[str, bytes]) -> None:
@@ -117,12 +127,6 @@ def _write(release: Release, files: Mapping[str, bytes]) -> None:
             os.replace(Path(staging) / name, release.folder / name)
 
 
-def _current_record(run: Path, name: str) -> dict[str, Any]:
-    record: dict[str, Any] = json.loads((run / name).read_text())
-    require_current(run, record, name)
-    return record
-
-
 def _training_data(run: Path) -> str:
     facts = json.loads((run / "training_data.json").read_text())
     size = read_plan(run).image_size
@@ -130,6 +134,7 @@ def _training_data(run: Path) -> str:
         "Kermany, Zhang, Goldbaum 2018 (doi:10.17632/rscbjbr9sj), paediatric chest radiographs, official training "
         f"split: {facts['images']:,} images of {facts['patients']:,} patients, files of "
         f"{' to '.join(facts['file_sizes'])} pixels, resized to {size} x {size}"
+        + (f"; {facts['held_out_images']:,} other images were held out" if facts["held_out_images"] else "")
     )
 
 

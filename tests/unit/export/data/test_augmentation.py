@@ -13,7 +13,7 @@ SIZE = 32
 def made_image(seed: int = 0, smooth: int = 1) -> NDArray[np.uint8]:
     noise = np.random.default_rng(seed).uniform(0, 255, (SIZE, SIZE))
     blurred = np.mean([np.roll(noise, (i, j), (0, 1)) for i in range(smooth) for j in range(smooth)], axis=0)
-    return blurred.astype(np.uint8)
+    return np.asarray(blurred, dtype=np.uint8)
 
 
 def test_nothing_allowed_changes_nothing() -> None:

@@ -41,7 +41,8 @@ def keras_file(tmp_path: Path) -> Path:
 @pytest.fixture
 def onnx_file(tmp_path: Path) -> Path:
     """Convolutions named as tf2onnx names them, kernels stored O, I, H, W."""
-    nodes, tensors = [], []
+    nodes: list[onnx.NodeProto] = []
+    tensors: list[onnx.TensorProto] = []
     for layer in build(2).get_layer("backbone").layers[1:]:
         kernel, bias = layer.get_weights()
         tensors += [

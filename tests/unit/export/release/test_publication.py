@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from export.release.publication import Release, publish
-from export.steps import convert_run
+from export.evaluation.evidence import Sources
+from export.release.publication import Release, publish, release_record
+from export.steps import convert_run, evaluate_run
 from export.training.train import load_trained
 from serving.check import check_repository
 from serving.embedded import EmbeddedBackend
@@ -97,6 +98,26 @@ def test_the_card_and_the_record_state_recorded_facts(run: Path, release: Releas
     assert "sha256 |" not in card
 
 
+def test_a_network_with_a_fold_held_out_is_published_with_figures_of_its_own(
+    data: Path, tiny_fold_run: Path, tmp_path: Path, release: Release
+) -> None:
+    run = Path(shutil.copytree(tiny_fold_run, tmp_path / "fold"))
+    convert_run(run, Sources(data, [run]))
+    evaluate_run(run, data, "test", tmp_path / "log.md")
+    publish(run, release)
+    card = " ".join((release.folder / "MODEL_CARD.md").read_text().split())
+    for fact in (
+        "64 images of 64 patients, files of 40 x 40 pixels, resized to 32 x 32; 16 other images were held out",
+        "thresholds come from 16 images of 16 patients, one fold of five, that this very network has not seen",
+        "### Where pneumonia is rarer",
+        "#### Population | group | images |",
+    ):
+        assert fact in card, fact
+    record = release_record(run)
+    assert record["prevalence"] == 0.5
+    assert set(record["evaluation"]["held_out"]["subgroups"]) == {"subtype", "population"}
+
+
 def spoil_model(run: Path) -> None:
     with (run / "model.onnx").open("ab") as file:
         file.write(b" ")
@@ -125,7 +146,6 @@ UNPUBLISHABLE: dict[str, tuple[Callable[[Path], None], type[Exception], str]] = 
         rewrite("evaluation-test.json", sha256={"model.onnx": "0" * 64}), ValueError, "evaluation-test.json must be of",
     ),
     "figures that do not say of what": (rewrite("evaluation-test.json", sha256={}), ValueError, "unknown"),
-    "a fold held out": (rewrite("plan.json", fold=0), ValueError, "fold=0"),
     "no test figures": (delete("evaluation-test.json"), FileNotFoundError, "evaluation-test"),
     "no facts of the data": (delete("training_data.json"), FileNotFoundError, "training_data"),
     "no picture": (delete("evaluation-test.png"), FileNotFoundError, "evaluation-test.png"),
@@ -148,7 +168,7 @@ def test_converting_again_makes_earlier_test_figures_unpublishable(
     other = Path(shutil.copytree(tiny_fold_run, run.parent / "other"))
     rows = (other / "held_out.csv").read_text().splitlines()
     (other / "held_out.csv").write_text("\n".join([*rows[:7], *rows[9:]]) + "\n")
-    convert_run(run, data, other)
+    convert_run(run, Sources(data, [other]))
     with pytest.raises(ValueError, match=r"evaluation-test\.json"):
         publish(run, release)
 

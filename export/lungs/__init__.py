@@ -1,0 +1,1 @@
+"""The lung segmenter: its data, network, training, evaluation and conversion."""
