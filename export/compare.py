@@ -7,12 +7,12 @@ import keras
 
 from export.evaluation.calibration import PlattScaling
 from export.evaluation.comparison import comparison_table, insert_table, read_contender
-from export.evaluation.latency import build_reference, median_latencies
-from export.release.conversion import convert_classifier, convert_pixel_importance, round_kernels_to_float16
-from export.release.folding import fold_batch_normalization
+from export.evaluation.latency import median_latencies
+from export.evaluation.yardstick import convert_yardstick
+from export.release.conversion import convert_classifier, convert_pixel_importance
 from export.steps import is_gradient_model, prepare_for_inference
 
-_REFERENCE = "/"  # no name of a run folder
+_YARDSTICK = "/"  # no name of a run folder
 
 
 def compare_runs(runs: Sequence[Path], out: Path) -> None:
@@ -26,7 +26,7 @@ def compare_runs(runs: Sequence[Path], out: Path) -> None:
     names = [run.name for run in runs]
     if len(set(names)) < len(names):
         raise ValueError(f"Each run folder must have its own name. Received: {names}")
-    parameters, models = {}, {_REFERENCE: _reference()}
+    parameters, models = {}, {_YARDSTICK: convert_yardstick()}
     for run in runs:
         network = prepare_for_inference(run)
         parameters[run.name], models[run.name] = network.count_params(), _model_to_time(run, network)
@@ -34,14 +34,7 @@ def compare_runs(runs: Sequence[Path], out: Path) -> None:
     times = median_latencies(models)
     contenders = [read_contender(run, parameters[run.name], times[run.name]) for run in runs]
     text = out.read_text() if out.is_file() else ""
-    out.write_text(insert_table(text, comparison_table(contenders, times[_REFERENCE])))
-
-
-def _reference() -> bytes:
-    network = build_reference()
-    fold_batch_normalization(network)
-    round_kernels_to_float16(network)
-    return _as_classifier(network)
+    out.write_text(insert_table(text, comparison_table(contenders, times[_YARDSTICK])))
 
 
 def _model_to_time(run: Path, network: keras.Model) -> bytes:

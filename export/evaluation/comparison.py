@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from export.data.examples import CHILDREN
-from export.evaluation.latency import REFERENCE_SIZE
+from export.evaluation.yardstick import YARDSTICK_SIZE
 from export.evaluation.metrics import Figures
 from export.evaluation.report import markdown_table, with_interval
 from export.evaluation.reproduction import training_command
@@ -91,7 +91,7 @@ def comparison_table(contenders: Sequence[Contender], reference_ms: float) -> st
     """
     rows = [_row(contender, reference_ms) for contender in contenders]
     commands = "\n".join(f"    {training_command(each.plan, f'runs/{each.name}')}" for each in contenders)
-    notes = textwrap.fill(_NOTES.format(size=REFERENCE_SIZE, reference_ms=reference_ms), _LINE)
+    notes = textwrap.fill(_NOTES.format(size=YARDSTICK_SIZE, reference_ms=reference_ms), _LINE)
     return "\n\n".join([markdown_table(_HEAD, rows, right_from=2), notes, commands])
 
 

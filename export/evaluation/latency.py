@@ -3,13 +3,10 @@
 from collections.abc import Mapping
 from time import perf_counter
 
-import keras
 import numpy as np
 import onnxruntime
-from keras import layers
 
 _WARM_UP, _ROUNDS = 3, 25
-REFERENCE_SIZE = 224
 
 
 def median_latencies(models: Mapping[str, bytes], rounds: int = _ROUNDS) -> dict[str, float]:
@@ -34,14 +31,6 @@ def median_latencies(models: Mapping[str, bytes], rounds: int = _ROUNDS) -> dict
             if turn >= _WARM_UP:
                 times[name].append(seconds)
     return {name: float(np.median(seconds)) * 1e3 for name, seconds in times.items()}
-
-
-def build_reference() -> keras.Model:
-    """Build the yardstick: a plain ResNet50 (He et al. 2016) at 224 pixels with one output and random weights."""
-    image = keras.Input((REFERENCE_SIZE, REFERENCE_SIZE, 1), name="image")
-    replicated = layers.Concatenate()([image, image, image])
-    backbone = keras.applications.ResNet50(include_top=False, weights=None, pooling="avg")
-    return keras.Model(image, layers.Dense(1)(backbone(replicated)))
 
 
 def _open(model: bytes) -> onnxruntime.InferenceSession:

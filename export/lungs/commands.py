@@ -85,8 +85,8 @@ def _convert(arguments: argparse.Namespace) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
+    from export.evaluation.yardstick import latency_against_yardstick
     from export.lungs.evaluate import evaluate_lungs
-    from export.lungs.latency import latency_against_resnet50
 
-    figures = evaluate_lungs(arguments.run, arguments.data, arguments.baseline, latency_against_resnet50)
+    figures = evaluate_lungs(arguments.run, arguments.data, arguments.baseline, latency_against_yardstick)
     print(json.dumps(figures, indent=2))

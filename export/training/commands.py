@@ -63,7 +63,9 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
         help=f"hold out this patient-wise fold; {_ALL_FOLDS!r} trains one network for each, in RUN/fold-0 and so on",
     )
     parser.add_argument("--adults", action="store_true", help="train on DATA/nih_chestxray14 as well")
-    parser.add_argument("--adult-weight", type=float, default=_DEFAULTS.adult_weight, help="of an adult, a child's is 1")
+    parser.add_argument(
+        "--adult-weight", type=float, default=_DEFAULTS.adult_weight, help="how much an adult counts for each child"
+    )
     parser.add_argument(
         "--balance",
         choices=BALANCES,

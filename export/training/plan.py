@@ -20,7 +20,8 @@ class TrainingPlan:
 
     `balance` says what the weight of each image makes independent of the label: ``class`` only the label's frequency,
     ``style`` also the processing style of the radiograph and, for adults, the view (see `export.data.weights`).
-    `adult_weight` is how much an adult counts for each child. `averaging` is the momentum of the running mean of the weights that is kept at the end, 0 for none.
+    `adult_weight` is how much an adult counts for each child. `averaging` is the momentum of the running mean of the
+    weights that is kept at the end, 0 for none.
     """
 
     architecture: str

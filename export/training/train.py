@@ -95,8 +95,8 @@ def _prepare(training: list[Example], plan: TrainingPlan) -> TrainingImages:
     activations = None
     if plan.masking and plan.masking.activation_run:
         activations = _first_models_activations(Path(plan.masking.activation_run), training)
-    targets = targets_of(training)[:, 0]
-    return TrainingImages(images, targets, sample_weights(training, images, plan.balance, plan.adult_weight), activations)
+    weights = sample_weights(training, images, plan.balance, plan.adult_weight)
+    return TrainingImages(images, targets_of(training)[:, 0], weights, activations)
 
 
 def _first_models_activations(run: Path, training: list[Example]) -> NDArray[np.float32]:

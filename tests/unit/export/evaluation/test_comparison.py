@@ -18,6 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from export import compare
 from export.data.augmentation import AugmentationRange
 from export.data.mask_augmentation import MaskAugmentation
+from export.evaluation import yardstick
 from export.evaluation.comparison import (
     BEGIN,
     END,
@@ -27,8 +28,9 @@ from export.evaluation.comparison import (
     read_contender,
     training_seconds,
 )
-from export.evaluation.latency import build_reference, median_latencies
+from export.evaluation.latency import median_latencies
 from export.evaluation.reproduction import training_command
+from export.evaluation.yardstick import build_yardstick
 from export.training import commands
 from export.training.plan import TrainingPlan
 from tests.unit.export.conftest import TINY_PLAN, build_tiny
@@ -149,7 +151,7 @@ def test_more_work_takes_longer() -> None:
 
 def test_the_yardstick_is_resnet50() -> None:
     """23,587,712 parameters without its top, as Keras documents, and 2,049 for one output."""
-    network = build_reference()
+    network = build_yardstick()
     assert network.count_params() == 23_587_712 + 2_049
     assert network.input_shape == (None, 224, 224, 1)
     keras.backend.clear_session()
@@ -164,7 +166,7 @@ def wide_reference() -> keras.Model:
 def test_runs_are_compared_in_one_document(
     tiny_run: Path, tiny_fold_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compare, "build_reference", wide_reference)
+    monkeypatch.setattr(yardstick, "build_yardstick", wide_reference)
     (tmp_path / "README.md").write_text(f"# Title\n\n{BEGIN}\n{END}\n")
     compare.compare_runs([tiny_run, tiny_fold_run], tmp_path / "README.md")
     lines = (tmp_path / "README.md").read_text().splitlines()
