@@ -17,9 +17,12 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from export.evaluation.calibration import PlattScaling
+from export.gate.features import gate_features, with_gate_features
+from export.gate.fitting import Gate
 
 OPSET = 17
 IR_VERSION = 8  # the one that opset 17 came with; Triton 24.10 reads up to 10
+_OOD_PARITY_LIMIT = 1e-2  # scores of radiographs are about 1, the limits a fifth apart
 _LARGE = 1024  # elements; smaller tensors are not worth a Cast
 
 
@@ -31,7 +34,7 @@ def round_kernels_to_float16(model: keras.Model) -> None:
             weight.assign(values.astype(np.float16).astype(np.float32))
 
 
-def convert_classifier(model: keras.Model, calibration: PlattScaling) -> onnx.ModelProto:
+def convert_classifier(model: keras.Model, calibration: PlattScaling, gate: Gate | None = None) -> onnx.ModelProto:
     """Convert a network that answers log-odds into the model contract's `classifier`.
 
     Parameters
@@ -40,19 +43,37 @@ def convert_classifier(model: keras.Model, calibration: PlattScaling) -> onnx.Mo
         Takes grey levels 0 to 255 as float ``[n, h, w, 1]``, answers the log-odds of PNEUMONIA ``[n, 1]``.
     calibration
         Goes into the graph.
+    gate
+        The input gate, which goes into the graph; None for a model that is only compared, not served.
 
     Returns
     -------
-    A model from `image`, uint8 ``[n, h, w, 1]``, to `logits` ``[n, 2]`` = [0, calibrated log-odds] and
-    `probabilities` ``[n, 2]``, NORMAL first.
+    A model from `image`, uint8 ``[n, h, w, 1]``, to `logits` ``[n, 2]`` = [0, calibrated log-odds], `probabilities`
+    ``[n, 2]``, NORMAL first; with a gate also `ood_score` ``[n, 1]``, at least 0, and `presentation` ``[n, K]``,
+    probabilities in the order of the gate's presentations.
     """
+    network = with_gate_features(model)
 
     def classify(image: tf.Tensor) -> dict[str, tf.Tensor]:
-        log_odds = calibration.slope * model(tf.cast(image, tf.float32), training=False) + calibration.intercept
+        outputs, features = network(tf.cast(image, tf.float32), training=False)
+        judged = _judge_input(features, gate) if gate else {}
+        log_odds = calibration.slope * outputs + calibration.intercept
         logits = tf.concat([tf.zeros_like(log_odds), log_odds], axis=1)
-        return {"logits": logits, "probabilities": tf.nn.softmax(logits)}
+        return {"logits": logits, "probabilities": tf.nn.softmax(logits), **judged}
 
-    return _convert(classify, "classifier", model.input_shape[1:3])
+    return convert_function(classify, "classifier", model.input_shape[1:3])
+
+
+def _judge_input(features: tf.Tensor, gate: Gate) -> dict[str, tf.Tensor]:
+    """Compute what `Gate.ood_score` and `Gate.presentation` do; constants are made inside the function."""
+    whitened = tf.matmul(features - tf.constant(gate.mean), tf.constant(gate.projection))
+    differences = whitened[:, tf.newaxis] - tf.constant(gate.centres)[tf.newaxis]
+    squared_distances = tf.reduce_sum(differences * differences, axis=2)
+    shares = tf.nn.softmax(-0.5 * gate.projection.shape[1] * squared_distances)
+    return {
+        "ood_score": tf.sqrt(tf.reduce_min(squared_distances, axis=1, keepdims=True)),
+        "presentation": tf.matmul(shares, tf.constant(gate.membership)),
+    }
 
 
 def convert_pixel_importance(model: keras.Model) -> onnx.ModelProto:
@@ -68,7 +89,7 @@ def convert_pixel_importance(model: keras.Model) -> onnx.ModelProto:
         # Made inside: a constant from outside the function would become an input of the graph.
         return {"importance": tf.cast(image[..., 0], tf.float32) / 255.0 * tf.constant(weights)}
 
-    return _convert(weigh, "pixel_importance", model.input_shape[1:3])
+    return convert_function(weigh, "pixel_importance", model.input_shape[1:3])
 
 
 def pixel_weights(model: keras.Model) -> NDArray[np.float32]:
@@ -104,6 +125,22 @@ def largest_probability_difference(
     return float(np.abs(probabilities[:, 1] - expected).max())
 
 
+def require_gate_parity(model: onnx.ModelProto, network: keras.Model, gate: Gate, images: NDArray[np.uint8]) -> None:
+    """Run a classifier in ONNX Runtime and hold its `ood_score` against that of the gate on Keras's features.
+
+    Raises
+    ------
+    ValueError
+        They differ.
+    """
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (scores,) = session.run(["ood_score"], {"image": images})
+    features = gate_features(network).predict_on_batch(images.astype(np.float32))
+    difference = float(np.abs(scores[:, 0] - gate.ood_score(np.asarray(features))).max())
+    if difference > _OOD_PARITY_LIMIT:
+        raise ValueError(f"`ood_score` must agree within {_OOD_PARITY_LIMIT}. Received: {difference}")
+
+
 def store_halves_as_float16(model: onnx.ModelProto) -> None:
     """Store large float32 initialisers that hold only float16 values as float16, with a Cast behind each.
 
@@ -126,9 +163,24 @@ def store_halves_as_float16(model: onnx.ModelProto) -> None:
     model.graph.node.extend(nodes)
 
 
-def _convert(
+def convert_function(
     function: Callable[[tf.Tensor], dict[str, tf.Tensor]], name: str, size: tuple[int, int]
 ) -> onnx.ModelProto:
+    """Convert a function to an ONNX model that stock Triton loads.
+
+    Parameters
+    ----------
+    function
+        From uint8 ``[n, h, w, 1]`` to named outputs.
+    name
+        Of the graph.
+    size
+        Height and width of the input.
+
+    Returns
+    -------
+    A model whose input is `image` and whose first dimension is free, for any batch.
+    """
     signature = [tf.TensorSpec((None, *size, 1), tf.uint8, name="image")]
     model, _ = tf2onnx.convert.from_function(tf.function(function), input_signature=signature, opset=OPSET)
     model.ir_version = IR_VERSION

@@ -9,17 +9,19 @@ from typing import Any
 import onnx
 
 from export.evaluation.report import detailed_figures
-from export.networks.starting_weights import describe_starting_weights
 from export.release.contents import ReleaseContents
-from export.training.plan import TrainingPlan
+from export.training.description import describe_augmentation, describe_training
+from export.training.plan import TrainingPlan, read_plan
 
 _CARDS = Path(__file__).parent / "model_cards"
 _LINE = 118
-_AS_IS = ("#", "|", "!")
+_AS_IS = ("#", "|", "!", "<!--", "    ")
 _STARTS = (*_AS_IS, "- ")
-_AUGMENTATION = (
-    "rotation, shift, zoom, stretch, contrast, brightness, gamma; no flips, because the heart is on one side"
-)
+_WEIGHTING = {
+    "class": "Images were weighted so that both labels count the same.",
+    "style": "Images were weighted so that both labels count the same, and so that neither the processing style of a "
+    "child's radiograph nor the view of an adult's tells the label.",
+}
 
 
 def model_card(name: str, version: int, model: bytes, contents: ReleaseContents) -> str:
@@ -46,21 +48,27 @@ def model_card(name: str, version: int, model: bytes, contents: ReleaseContents)
     return wrap_markdown(template.substitute({**contents.record, **facts, **contents.card_facts}))
 
 
-def training_facts(plan: TrainingPlan, record: Mapping[str, Any]) -> Mapping[str, object]:
+def training_facts(run: Path, record: Mapping[str, Any]) -> Mapping[str, object]:
     """Gather what the card of a classifier or of the gradient model says beside the release's record."""
-    band, test = record["indeterminate_band"], record["evaluation"]["test"]
+    plan, band, test = read_plan(run), record["indeterminate_band"], record["evaluation"]["test"]
     return {
         "image_size": plan.image_size,
-        "epochs": plan.epochs,
-        "starting_weights": describe_starting_weights(plan.init),
-        "augmentation": _AUGMENTATION if plan.augmentation else "none",
+        "training": describe_training(run),
+        "augmentation": describe_augmentation(plan),
+        "weighting": _WEIGHTING[plan.balance],
         "band": f"{band[0]:.4f} to {band[1]:.4f}" if band else "none",
         "test_images": test["images"],
         "test_patients": test["patients"],
         "figures": figures_table(record["evaluation"]),
         "details": detailed_figures(record["evaluation"]["held_out"], level=3),
+        "comparison": _optional(run / "comparison.md"),
+        "gate": _optional(run / "evaluation-gate.md"),
         "calibrated_on": _calibrated_on(plan, record["evaluation"]["held_out"]),
     }
+
+
+def _optional(file: Path) -> str:
+    return file.read_text().strip() if file.is_file() else "Not made for this release."
 
 
 def _calibrated_on(plan: TrainingPlan, held_out: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ import onnx
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as triton
 
-from export.data.examples import LABELS
+from export.data.examples import ADULTS, CHILDREN, LABELS
 from export.lungs.release import is_lung_run, lung_contents
 from export.release.contents import ReleaseContents, read_current
 from export.release.model_card import model_card, training_facts
@@ -90,7 +90,7 @@ def release_record(run: Path) -> dict[str, Any]:
         "presentations": decision.get("presentations"),
         "ood_limits": decision.get("ood_limits"),
         "sha256": sha256_of(run / "model.onnx"),
-        "training_data": _training_data(run),
+        "training_data": _training_data(json.loads((run / "training_data.json").read_text()), plan.image_size),
         "evaluation": {split: read_current(run, f"evaluation-{split}.json") for split in _EVALUATIONS},
     }
 
@@ -113,7 +113,7 @@ def _gather(run: Path, release: Release, published: Mapping[str, Any]) -> dict[s
 
 def _classifier_contents(run: Path) -> ReleaseContents:
     record = release_record(run)
-    return ReleaseContents(record, training_facts(read_plan(run), record), "evaluation-test.png")
+    return ReleaseContents(record, training_facts(run, record), "evaluation-test.png")
 
 
 def _write(release: Release, files: Mapping[str, bytes]) -> None:
@@ -127,15 +127,24 @@ def _write(release: Release, files: Mapping[str, bytes]) -> None:
             os.replace(Path(staging) / name, release.folder / name)
 
 
-def _training_data(run: Path) -> str:
-    facts = json.loads((run / "training_data.json").read_text())
-    size = read_plan(run).image_size
-    return (
-        "Kermany, Zhang, Goldbaum 2018 (doi:10.17632/rscbjbr9sj), paediatric chest radiographs, official training "
-        f"split: {facts['images']:,} images of {facts['patients']:,} patients, files of "
-        f"{' to '.join(facts['file_sizes'])} pixels, resized to {size} x {size}"
-        + (f"; {facts['held_out_images']:,} other images were held out" if facts["held_out_images"] else "")
+def _training_data(facts: Mapping[str, Any], image_size: int) -> str:
+    children = facts["populations"].get(CHILDREN)
+    adults = facts["populations"].get(ADULTS)
+    sources = [
+        _source("Kermany, Zhang, Goldbaum 2018 (doi:10.17632/rscbjbr9sj), paediatric chest radiographs", children),
+        _source("NIH ChestX-ray14 (Wang et al. 2017), radiographs of mostly adults, labels mined from reports", adults),
+    ]
+    return "; ".join(
+        [
+            *filter(None, sources),
+            f"files of {' to '.join(facts['file_sizes'])} pixels, resized to {image_size} x {image_size}",
+            *([f"{facts['held_out_images']:,} other images were held out"] if facts["held_out_images"] else []),
+        ]
     )
+
+
+def _source(name: str, count: Mapping[str, int] | None) -> str:
+    return f"{name}: {count['images']:,} images of {count['patients']:,} patients" if count else ""
 
 
 def model_config(name: str, model: onnx.ModelProto, records: Mapping[str, Any]) -> triton.ModelConfig:

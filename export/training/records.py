@@ -24,8 +24,17 @@ def describe_data(training: Sequence[Example], held_out: Sequence[Example]) -> d
         "patients": len({example.patient for example in training}),
         "pneumonia_images": sum(example.target for example in training),
         "held_out_images": len(held_out),
+        "populations": {
+            population: _count(training, population)
+            for population in dict.fromkeys(example.population for example in training)
+        },
         "file_sizes": [f"{width} x {height}" for width, height in dict.fromkeys((sizes[0], sizes[-1]))],
     }
+
+
+def _count(examples: Sequence[Example], population: str) -> dict[str, int]:
+    members = [example for example in examples if example.population == population]
+    return {"images": len(members), "patients": len({example.patient for example in members})}
 
 
 def write_held_out(run: Path, examples: Sequence[Example], log_odds: NDArray[np.float64]) -> None:

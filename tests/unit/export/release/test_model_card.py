@@ -21,3 +21,8 @@ def test_paragraphs_and_items_are_broken_anew_and_the_rest_is_left() -> None:
 def test_what_is_short_stays_as_it_is() -> None:
     text = "# Title\n\n## Part\n- one\n- two\n\nA line.\n"
     assert wrap_markdown(text) == text
+
+
+def test_commands_and_markers_keep_their_lines() -> None:
+    text = "<!-- begin -->\n    first command\n    second command\n<!-- end -->\n"
+    assert wrap_markdown(text) == text

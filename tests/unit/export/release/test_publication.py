@@ -78,15 +78,18 @@ def test_the_card_and_the_record_state_recorded_facts(run: Path, release: Releas
     facts = read(run / "training_data.json")
     assert facts == {
         "images": 80, "patients": 80, "pneumonia_images": 40, "held_out_images": 0, "file_sizes": ["40 x 40"],
+        "populations": {"children": {"images": 80, "patients": 80}},
     }  # fmt: skip
-    (run / "training_data.json").write_text(json.dumps(facts | {"images": 1234, "patients": 77}))
+    populations = {"children": {"images": 1234, "patients": 77}, "adults": {"images": 56, "patients": 5}}
+    (run / "training_data.json").write_text(json.dumps(facts | {"populations": populations}))
     publish(run, release)
     card = (release.folder / "MODEL_CARD.md").read_text()
     for fact in (
-        "1,234 images of 77 patients, files of 40 x 40 pixels",
+        "paediatric chest radiographs: 1,234 images of 77 patients;",
+        "mined from reports: 56 images of 5 patients; files of 40 x 40 pixels",
         "`[n, 32, 32, 1]`",
         "random weights",
-        "for 3 epochs",
+        "for 3 epochs at 32 pixels, from random weights",
         "Augmentation: none",
         "Weights are stored as float32",
         "24 of the official 624",
@@ -107,7 +110,7 @@ def test_a_network_with_a_fold_held_out_is_published_with_figures_of_its_own(
     publish(run, release)
     card = " ".join((release.folder / "MODEL_CARD.md").read_text().split())
     for fact in (
-        "64 images of 64 patients, files of 40 x 40 pixels, resized to 32 x 32; 16 other images were held out",
+        "64 images of 64 patients; files of 40 x 40 pixels, resized to 32 x 32; 16 other images were held out",
         "thresholds come from 16 images of 16 patients, one fold of five, that this very network has not seen",
         "### Where pneumonia is rarer",
         "#### Population | group | images |",
