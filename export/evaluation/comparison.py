@@ -10,10 +10,10 @@ from types import MappingProxyType
 from typing import Any
 
 from export.data.examples import CHILDREN
-from export.evaluation.yardstick import YARDSTICK_SIZE
 from export.evaluation.metrics import Figures
 from export.evaluation.report import markdown_table, with_interval
 from export.evaluation.reproduction import training_command
+from export.evaluation.yardstick import YARDSTICK_SIZE
 from export.release.provenance import require_current
 from export.training.plan import TrainingPlan, read_plan
 

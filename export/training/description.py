@@ -1,7 +1,8 @@
 """A training told in words, for the card of what came out of it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +30,14 @@ _SOMETIMES = {
 def describe_training(run: Path) -> str:
     """Say from what, how long and at what size a network was trained, back to the first weights."""
     plan = read_plan(run)
-    before = json.loads((run / "training_data.json").read_text()).get("started_from")
-    own = f"{plan.epochs} epochs at {plan.image_size} pixels"
-    if before is None:
-        return f"{own}, from {describe_starting_weights(plan.init)}"
-    return f"{_describe_before(before)}, then {own}"
+    return _describe({**asdict(plan), **json.loads((run / "training_data.json").read_text())})
 
 
-def _describe_before(plan: dict[str, Any]) -> str:
-    start = describe_starting_weights(str(plan["init"]))
-    return f"{plan['epochs']} epochs at {plan['image_size']} pixels, from {start}"
+def _describe(plan: Mapping[str, Any]) -> str:
+    own = f"{plan['epochs']} epochs at {plan['image_size']} pixels"
+    if "started_from" in plan:
+        return f"{_describe(plan['started_from'])}, then {own}"
+    return f"{own}, from {describe_starting_weights(str(plan['init']))}"
 
 
 def describe_augmentation(plan: TrainingPlan) -> str:

@@ -9,7 +9,7 @@ import json
 import os
 import time
 from collections.abc import MutableMapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import keras
@@ -79,7 +79,7 @@ def split_examples(plan: TrainingPlan, data: Path) -> tuple[list[Example], list[
 
 
 def _origins(plan: TrainingPlan) -> dict[str, object]:
-    """Record the plan of the run whose weights are the start, and see that it has not seen what is held out now."""
+    """Record the plans of the runs whose weights are the start, and see that none has seen what is held out now."""
     if not Path(plan.init).is_dir():
         return {}
     start = read_plan(Path(plan.init))
@@ -87,7 +87,7 @@ def _origins(plan: TrainingPlan) -> dict[str, object]:
         raise ValueError(
             f"The run to start from must have the same fold held out. Received: fold={start.fold}, not {plan.fold}"
         )
-    return {"started_from": json.loads((Path(plan.init) / "plan.json").read_text())}
+    return {"started_from": {**asdict(start), **_read_json(Path(plan.init) / "training_data.json", "started_from")}}
 
 
 def _prepare(training: list[Example], plan: TrainingPlan) -> TrainingImages:
@@ -185,6 +185,11 @@ def _save_finished(model: keras.Model, run: Path) -> None:
     """Save under another name first, so that half a file is never taken for a finished training."""
     model.save_weights(run / "partial.weights.h5")
     os.replace(run / "partial.weights.h5", run / _WEIGHTS)
+
+
+def _read_json(path: Path, key: str) -> dict[str, object]:
+    content = json.loads(path.read_text())
+    return {key: content[key]} if key in content else {}
 
 
 def _write_json(path: Path, content: object) -> None:

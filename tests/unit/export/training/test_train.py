@@ -88,6 +88,9 @@ def test_the_plan_records_starting_weights_by_name(data: Path, tiny_run: Path, t
     assert "secret" not in (tmp_path / "run" / "plan.json").read_text()
     started_from = json.loads((tmp_path / "run" / "training_data.json").read_text())["started_from"]
     assert started_from == json.loads((tiny_run / "plan.json").read_text())
+    train(dataclasses.replace(plan, init=str(tmp_path / "run")), data, tmp_path / "next")
+    started_from = json.loads((tmp_path / "next" / "training_data.json").read_text())["started_from"]
+    assert started_from["started_from"] == json.loads((tiny_run / "plan.json").read_text())
     train(dataclasses.replace(plan, init="/elsewhere/start"), data, tmp_path / "run")
 
 
