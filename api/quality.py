@@ -44,9 +44,10 @@ def assess(
 ) -> Quality:
     """Judge whether an image is a chest radiograph.
 
-    It is none if `ood_score` is over `refuse`, or over `unlike` while the mask is not that of lungs. The one of the two
-    that applies is the limit L; ``score = 1 / (1 + 9 ** ((ood_score - L) / (refuse - unlike)))`` is 0.5 at L and falls
-    with `ood_score`; with a plausible mask it is 0.9 at `unlike`.
+    It is none if `ood_score` is over `refuse`, or over `unlike` while the mask is not that of lungs. The mask counts
+    for a frontal presentation alone: the segmenter finds no lungs in chests that are rotated, inverted or seen from
+    the side. The one of the two limits that applies is L; ``score = 1 / (1 + 9 ** ((ood_score - L) / (refuse -
+    unlike)))`` is 0.5 at L and falls with `ood_score`; with a plausible mask it is 0.9 at `unlike`.
 
     Parameters
     ----------
@@ -61,9 +62,9 @@ def assess(
         What was published with the models.
     """
     lungs_found = mask is None or _plausible(mask, limits)
-    limit = limits.refuse if lungs_found else limits.unlike
-    is_chest_xray = ood_score <= limit
     shown = max(presentation, key=presentation.__getitem__, default=FRONTAL)
+    limit = limits.refuse if lungs_found or shown != FRONTAL else limits.unlike
+    is_chest_xray = ood_score <= limit
     found = {
         NOT_A_CHEST_RADIOGRAPH: not is_chest_xray,
         UNLIKE_TRAINING_DATA: ood_score > limits.unlike,

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from export.evaluation.commands import add_compare_arguments, add_convert_arguments, add_evaluate_arguments
+from export.gate.commands import add_gate_arguments
 from export.lungs.commands import add_lungs_arguments
 from export.release.publication import Release, publish
 from export.training.commands import add_train_arguments
@@ -17,10 +18,11 @@ def main() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m export", description=__doc__)
-    steps = parser.add_subparsers(required=True, metavar="train|convert|evaluate|compare|publish|lungs")
+    steps = parser.add_subparsers(required=True, metavar="train|convert|evaluate|gate|compare|publish|lungs")
     _add_train(steps.add_parser("train", help="train a network, or go on with an interrupted training"))
     _add_convert(steps.add_parser("convert", help="write model.onnx, calibrated, and check it against Keras"))
     _add_evaluate(steps.add_parser("evaluate", help="measure a run on an official split or on held-out patients"))
+    _add_gate(steps.add_parser("gate", help="measure the input gate of a converted run"))
     add_compare_arguments(steps.add_parser("compare", help="write the comparison table of several runs"))
     _add_publish(steps.add_parser("publish", help="write a converted run into the model repository"))
     add_lungs_arguments(steps.add_parser("lungs", help="train, convert and evaluate the lung segmenter"))
@@ -43,6 +45,12 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     _add_run(parser)
     _add_data(parser)
     add_evaluate_arguments(parser)
+
+
+def _add_gate(parser: argparse.ArgumentParser) -> None:
+    _add_run(parser)
+    _add_data(parser)
+    add_gate_arguments(parser)
 
 
 def _add_publish(parser: argparse.ArgumentParser) -> None:

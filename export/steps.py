@@ -29,17 +29,20 @@ from export.evaluation.metrics import Figures, Judgements, evaluate_judgements
 from export.evaluation.record import nested_figures, targets_and_patients, write_evaluation
 from export.evaluation.scoring import UNCALIBRATED_THRESHOLD, measured_file, score_run, score_with_keras
 from export.evaluation.shortcut import Judge, find_masks, score_shortcuts
+from export.gate.build import RULE as GATE_RULE
+from export.gate.build import build_gate
 from export.release.conversion import (
     convert_classifier,
     convert_pixel_importance,
     largest_probability_difference,
+    require_gate_parity,
     round_kernels_to_float16,
 )
 from export.release.folding import fold_batch_normalization
 from export.release.provenance import hashes, require_current
 from export.training.plan import read_plan
 from export.training.records import count_shared_person_numbers
-from export.training.train import load_trained
+from export.training.train import load_trained, split_examples
 
 PARITY_LIMIT = 1e-4
 _PARITY_IMAGES = 15
@@ -152,9 +155,11 @@ def _gather(run: Path, sources: Sources) -> Evidence:
 def _convert_classifier(run: Path, sources: Sources, evidence: Evidence, policy: DecisionPolicy) -> dict[str, Any]:
     calibration, thresholds = calibrate(evidence.held_out, policy)
     network = prepare_for_inference(run)
-    model = convert_classifier(network, calibration)
+    built = build_gate(network, *split_examples(read_plan(run), sources.data), sources.data)
+    model = convert_classifier(network, calibration, built.gate)
     images = load_images(read_split(sources.data, "val"), read_plan(run).image_size)[:_PARITY_IMAGES]
     parity = _check_parity(model, network, calibration, images)
+    require_gate_parity(model, network, built.gate, images)
     onnx.save(model, run / "model.onnx")
     return {
         **asdict(calibration),
@@ -166,6 +171,10 @@ def _convert_classifier(run: Path, sources: Sources, evidence: Evidence, policy:
         "threshold_population": sources.threshold_population,
         "prevalence": round(prevalence_of(evidence.held_out), 4),
         "parity": parity,
+        "presentations": built.gate.presentations,
+        "ood_limits": asdict(built.limits),
+        "ood_rule": GATE_RULE,
+        "ood_out_of_fold": built.out_of_fold,
         **origin_of(sources.held_out_runs),
         **hashes(run, "model.onnx"),
     }

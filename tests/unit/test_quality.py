@@ -107,6 +107,16 @@ def test_the_most_probable_presentation_is_named_unless_frontal(label: str) -> N
     assert assess(0, {}, LUNGS, LIMITS).warnings == ()
 
 
+@pytest.mark.parametrize("label", ["rotated", "inverted", "lateral"])
+def test_no_lungs_count_against_a_frontal_view_alone(label: str) -> None:
+    """The segmenter knows frontal views only; what it says of others would refuse what is to be named."""
+    turned = assess(15, {"frontal": 0.2, label: 0.8}, mask_of(0), LIMITS)
+    assert turned.is_chest_xray
+    assert turned.warnings == ("unlike_training_data", "lungs_not_found", label)
+    assert turned.score == pytest.approx(0.75)
+    assert not assess(20.001, {"frontal": 0.2, label: 0.8}, mask_of(0), LIMITS).is_chest_xray
+
+
 def test_all_findings_are_listed_the_weightiest_first() -> None:
     presentation = {"frontal": 0.1, "lateral": 0.9}
     assert assess(21, presentation, mask_of(0), LIMITS).warnings == (
