@@ -44,11 +44,11 @@ async def test_samples_get_their_label_and_only_pneumonia_is_explained(
     assert set(answer["explanations"]) == ({"silhouette", "gradient"} if label == "PNEUMONIA" else set())
 
 
-@pytest.mark.parametrize("resampling", ["BILINEAR", "BOX"])
+@pytest.mark.parametrize(("resampling", "share"), [("BILINEAR", 0.9), ("BOX", 0.8)])
 async def test_the_resolution_of_a_radiograph_does_not_change_the_answer(
-    shipped: httpx.AsyncClient, resampling: str
+    shipped: httpx.AsyncClient, resampling: str, share: float
 ) -> None:
-    """Nine in ten agree within 0.03 with their 224-pixel versions, by Pillow's bilinear filter or by area averaging."""
+    """Within 0.03 of their 224-pixel versions: nine in ten by Pillow's bilinear filter, eight by area averaging."""
     differences = []
     for sample in SAMPLES:
         original = Image.open(sample)
@@ -57,7 +57,8 @@ async def test_the_resolution_of_a_radiograph_does_not_change_the_answer(
         small = await explain(shipped, encode(np.asarray(shrunk)))
         p_large, p_small = (answer["prediction"]["probabilities"]["PNEUMONIA"] for answer in (large, small))
         differences.append(abs(p_large - p_small))
-    assert np.mean(np.array(differences) <= 0.03) >= 0.9, differences
+    assert np.mean(np.array(differences) <= 0.03) >= share, differences
+    assert max(differences) <= 0.1, differences
 
 
 async def test_the_gradient_is_recomputed_from_the_trained_weights(
