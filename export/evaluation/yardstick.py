@@ -20,7 +20,9 @@ def build_yardstick() -> keras.Model:
     keras.mixed_precision.set_global_policy("float32")
     image = keras.Input((YARDSTICK_SIZE, YARDSTICK_SIZE, 1), name="image")
     replicated = layers.Concatenate()([image, image, image])
-    backbone = keras.applications.ResNet50(include_top=False, weights=None, pooling="avg")
+    backbone = keras.applications.ResNet50(
+        include_top=False, weights=None, pooling="avg", input_shape=(YARDSTICK_SIZE, YARDSTICK_SIZE, 3)
+    )
     return keras.Model(image, layers.Dense(1)(backbone(replicated)))
 
 

@@ -52,11 +52,11 @@ def convert_classifier(model: keras.Model, calibration: PlattScaling, gate: Gate
     ``[n, 2]``, NORMAL first; with a gate also `ood_score` ``[n, 1]``, at least 0, and `presentation` ``[n, K]``,
     probabilities in the order of the gate's presentations.
     """
-    network = with_gate_features(model)
+    network = with_gate_features(model) if gate else model
 
     def classify(image: tf.Tensor) -> dict[str, tf.Tensor]:
-        outputs, features = network(tf.cast(image, tf.float32), training=False)
-        judged = _judge_input(features, gate) if gate else {}
+        outputs = network(tf.cast(image, tf.float32), training=False)
+        outputs, judged = (outputs[0], _judge_input(outputs[1], gate)) if gate else (outputs, {})
         log_odds = calibration.slope * outputs + calibration.intercept
         logits = tf.concat([tf.zeros_like(log_odds), log_odds], axis=1)
         return {"logits": logits, "probabilities": tf.nn.softmax(logits), **judged}
