@@ -20,7 +20,7 @@ from api.explain import METHODS, STUDY_SIZE, Method
 from api.gate import CLASSIFIER_OUTPUTS, MASK, InputGate, gives_evidence, input_gate, refusal
 from api.imaging.decode import decode
 from api.imaging.geometry import to_pixels
-from api.imaging.preprocess import resize_antialiased, to_model_input
+from api.imaging.preprocess import resize_antialiased, to_model_inputs
 from api.imaging.render import draw_gradient, draw_silhouette, encode_heatmap
 from api.stopwatch import Stopwatch
 from api.types import (
@@ -173,8 +173,7 @@ class Pipeline:
         """Ask models for outputs on the same images, all at once: a stage lasts until the last one is through it."""
         sizes = list(dict.fromkeys(input_size(model) for model, _ in wanted))
         with request.watch.stage("preprocess"):
-            resized = await _at_once(self._in_worker(to_model_input, images, *size) for size in sizes)
-        batches = dict(zip(sizes, resized, strict=True))
+            batches = await self._in_worker(to_model_inputs, images, sizes)
         with request.watch.stage("inference"):
             return await _at_once(
                 self._infer(model, batches[input_size(model)], outputs, request) for model, outputs in wanted

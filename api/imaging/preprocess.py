@@ -3,7 +3,7 @@
 The study's explanations look at one direct shrink to 128 pixels (`resize_antialiased`), models at `to_model_input`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,12 +54,37 @@ def to_model_input(images: Sequence[NDArray[np.uint8]], height: int, width: int)
     -------
     Grey levels, shape ``[len(images), height, width, 1]``, 0 to 255.
     """
-    as_trained = (_shrink_as_training_data(image, height, width) for image in images)
-    return np.stack([resize_antialiased(image, height, width) for image in as_trained])[..., np.newaxis]
+    return to_model_inputs(images, [(height, width)])[height, width]
 
 
-def _shrink_as_training_data(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+def to_model_inputs(
+    images: Sequence[NDArray[np.uint8]], sizes: Sequence[tuple[int, int]]
+) -> Mapping[tuple[int, int], NDArray[np.uint8]]:
+    """Make the tensor `image` for models of several sizes, shrinking each large image once for all that can share it.
+
+    Parameters
+    ----------
+    images
+        As for `to_model_input`.
+    sizes
+        Heights and widths of the models' inputs.
+
+    Returns
+    -------
+    What `to_model_input` gives, by size.
+    """
+    shared: dict[tuple[int, int], Sequence[NDArray[np.uint8]]] = {}
+    inputs = {}
+    for height, width in sizes:
+        first = max(height, TRAINING_DATA_SIZE), max(width, TRAINING_DATA_SIZE)
+        if first not in shared:
+            shared[first] = [_shrink_to(image, *first) for image in images]
+        resized = [resize_antialiased(image, height, width) for image in shared[first]]
+        inputs[height, width] = np.stack(resized)[..., np.newaxis]
+    return inputs
+
+
+def _shrink_to(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Shrink each side that is longer; never enlarge."""
     rows, columns = pixels.shape
-    return resize_antialiased(
-        pixels, min(rows, max(height, TRAINING_DATA_SIZE)), min(columns, max(width, TRAINING_DATA_SIZE))
-    )
+    return resize_antialiased(pixels, min(rows, height), min(columns, width))

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from api.imaging.preprocess import resize_antialiased, to_model_input
+from api.imaging import preprocess
+from api.imaging.preprocess import resize_antialiased, to_model_input, to_model_inputs
 
 
 def checkerboard(size: int) -> NDArray[np.uint8]:
@@ -47,3 +48,26 @@ def test_model_input_stacks_images_in_order(height: int) -> None:
     assert batch.dtype == np.uint8
     np.testing.assert_array_equal(batch[0], 10)
     np.testing.assert_array_equal(batch[1], 200)
+
+
+def test_models_of_several_sizes_get_what_each_would_get_alone() -> None:
+    """Smaller and larger than the training data, from images longer on one side, on both and on none."""
+    random = np.random.default_rng(0)
+    images = [random.integers(0, 256, shape, dtype=np.uint8) for shape in ((900, 1200), (200, 700), (90, 80))]
+    sizes = [(224, 224), (160, 160), (128, 300), (256, 256)]
+    together = to_model_inputs(images, sizes)
+    assert list(together) == sizes
+    for size in sizes:
+        np.testing.assert_array_equal(together[size], to_model_input(images, *size))
+
+
+def test_a_large_image_is_shrunk_once_for_all_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    shrunk_from: list[tuple[int, ...]] = []
+
+    def counting(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+        shrunk_from.append(pixels.shape)
+        return resize_antialiased(pixels, height, width)
+
+    monkeypatch.setattr(preprocess, "resize_antialiased", counting)
+    to_model_inputs([checkerboard(900)], [(224, 224), (160, 160)])
+    assert shrunk_from.count((900, 900)) == 1
