@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from export.evaluation.calibration import DEFAULT_POLICY, DecisionPolicy, choose_thresholds, fit_platt
+from export.evaluation.calibration import DEFAULT_POLICY, DecisionPolicy, Rule, choose_thresholds, fit_platt
 from export.evaluation.metrics import (
     Judgements,
     balanced_figures,
@@ -134,7 +134,7 @@ def test_the_threshold_of_a_specificity_is_the_lowest_that_keeps_it() -> None:
 
 
 @pytest.mark.parametrize("rule", ["accuracy", "youden"])
-def test_no_threshold_is_better_than_the_best(rule: str) -> None:
+def test_no_threshold_is_better_than_the_best(rule: Rule) -> None:
     probabilities, targets, _ = overlapping(seed=5)
 
     def value(threshold: float) -> float:
@@ -143,7 +143,7 @@ def test_no_threshold_is_better_than_the_best(rule: str) -> None:
             return float((calls == targets).mean())
         return float(calls[targets == 1].mean() + (~calls)[targets == 0].mean())
 
-    policy = DecisionPolicy(rule, None)  # type: ignore[arg-type]
+    policy = DecisionPolicy(rule, None)
     threshold = choose_thresholds(probabilities, targets, policy).decision_threshold
     assert value(threshold) == pytest.approx(max(value(t) for t in np.arange(0.01, 0.99, 0.005)))
 
@@ -157,9 +157,9 @@ def test_the_band_holds_the_threshold_whatever_the_policy() -> None:
 
 
 @pytest.mark.parametrize(("rule", "rate"), [("sensitivity", None), ("sensitivity", 1.0), ("youden", 0.9)])
-def test_a_policy_that_makes_no_sense_is_refused(rule: str, rate: float | None) -> None:
+def test_a_policy_that_makes_no_sense_is_refused(rule: Rule, rate: float | None) -> None:
     with pytest.raises(ValueError, match="rate"):
-        DecisionPolicy(rule, rate)  # type: ignore[arg-type]
+        DecisionPolicy(rule, rate)
 
 
 def test_a_policy_is_told_in_words() -> None:

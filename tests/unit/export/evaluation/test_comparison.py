@@ -47,8 +47,9 @@ FIGURES = {"auc": 0.99, "auc_95": [0.98, 0.995], "accuracy": 0.95}
             "tiny", 64, "a name.whl", label_smoothing=0.1, averaging=0.99, optimizer="adam", head="average",
             augmentation=AugmentationRange(rotation=3.5, zoom=0.0), masking=MaskAugmentation("weak", 0.4, "first"),
         ),
+        TrainingPlan("tiny", 64, "earlier-run"),
     ],
-    ids=["defaults", "no augmentation", "much"],
+    ids=["defaults", "no augmentation", "much", "from a run"],
 )  # fmt: skip
 def test_the_command_line_gives_the_plan_it_was_made_from(plan: TrainingPlan, monkeypatch: pytest.MonkeyPatch) -> None:
     parsed: list[Any] = []
@@ -61,7 +62,25 @@ def test_the_command_line_gives_the_plan_it_was_made_from(plan: TrainingPlan, mo
     assert [program, *words[:3]] == ["python", "-m", "export", "train"]
     arguments = parser.parse_args(words[3:])
     arguments.step(arguments)
-    assert parsed == [plan, "DATA", "runs/x"]
+    made, *rest = parsed
+    assert [without_folders(made), *rest] == [plan, "DATA", "runs/x"]
+
+
+def without_folders(plan: TrainingPlan) -> TrainingPlan:
+    """Other runs are named where they lie, beside the new one."""
+    masking = plan.masking
+    if masking and masking.activation_run:
+        masking = dataclasses.replace(masking, activation_run=masking.activation_run.removeprefix("runs/"))
+    return dataclasses.replace(plan, init=plan.init.removeprefix("runs/"), masking=masking)
+
+
+def test_other_runs_are_looked_for_beside_the_new_one() -> None:
+    plan = TrainingPlan("tiny", 32, "earlier", masking=MaskAugmentation("weak", 0.1, "first"))
+    words = shlex.split(training_command(plan, "runs/x"))
+    assert words[words.index("--init") + 1] == "runs/earlier"
+    assert words[words.index("--activation-run") + 1] == "runs/first"
+    file = shlex.split(training_command(dataclasses.replace(plan, init="weights-1.0.whl"), "runs/x"))
+    assert file[file.index("--init") + 1] == "weights-1.0.whl"
 
 
 def test_only_what_differs_from_the_defaults_is_said() -> None:
