@@ -40,6 +40,7 @@ from export.release.conversion import (
 )
 from export.release.folding import fold_batch_normalization
 from export.release.provenance import hashes, require_current
+from export.run_folder import write_json
 from export.training.plan import read_plan
 from export.training.records import count_shared_person_numbers
 from export.training.train import load_trained, split_examples
@@ -75,7 +76,7 @@ def convert_run(run: Path, sources: Sources, policy: DecisionPolicy = DEFAULT_PO
     if is_gradient_model(run):
         onnx.save(convert_pixel_importance(load_trained(run)), run / "model.onnx")
     else:
-        _write_json(run / _DECISION, _convert_classifier(run, sources, evidence, policy))
+        write_json(run / _DECISION, _convert_classifier(run, sources, evidence, policy))
     _measure_held_out(run, sources, evidence, policy)
 
 
@@ -245,7 +246,3 @@ def _decision_of(run: Path) -> Mapping[str, Any]:
     decision: Mapping[str, Any] = json.loads((run / _DECISION).read_text())
     require_current(run, decision, _DECISION)
     return decision
-
-
-def _write_json(path: Path, content: object) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n")

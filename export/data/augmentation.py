@@ -20,18 +20,23 @@ _BANDS_PER_CYCLE = 32
 
 
 @dataclass(frozen=True, slots=True)
-class AugmentationRange:
-    """Largest deviation of each change, and how likely the others are.
-
-    `rotation` is in degrees; `shift`, `zoom` and `stretch` are shares of the image size; `contrast`, `brightness` and
-    `gamma` are shares of the grey range or exponents; `style`, `jpeg`, `resample` and `horizontal_flip` are
-    probabilities.
-    """
+class GeometryRange:
+    """Largest deviation of position and shape: degrees, then shares of the image size."""
 
     rotation: float = 8.0
     shift: float = 0.06
     zoom: float = 0.12
     stretch: float = 0.06
+
+
+@dataclass(frozen=True, slots=True)
+class AugmentationRange(GeometryRange):
+    """Largest deviation of each change, and how likely the others are.
+
+    `contrast`, `brightness` and `gamma` are shares of the grey range or exponents; `style`, `jpeg`, `resample` and
+    `horizontal_flip` are probabilities.
+    """
+
     contrast: float = 0.25
     brightness: float = 0.12
     gamma: float = 0.30
@@ -77,7 +82,7 @@ def augment(
     return image
 
 
-def random_affine(size: int, limits: AugmentationRange, generator: np.random.Generator) -> NDArray[np.float64]:
+def random_affine(size: int, limits: GeometryRange, generator: np.random.Generator) -> NDArray[np.float64]:
     """Draw a transform around the centre of a square image; the rows ``[2, 3]`` map output to input coordinates."""
     angle = math.radians(generator.uniform(-limits.rotation, limits.rotation))
     zoom = math.exp(generator.uniform(-limits.zoom, limits.zoom))

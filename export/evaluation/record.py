@@ -1,6 +1,5 @@
 """The record of an evaluation in a run folder: figures as JSON, as Markdown and as a page of plots."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from export.evaluation.prevalence import prevalence_figures
 from export.evaluation.report import evaluation_report, evaluation_title
 from export.evaluation.shortcut import ShortcutScores, shortcut_figures
 from export.evaluation.subgroups import subgroup_figures
+from export.run_folder import write_json
 from export.training.plan import read_plan
 
 
@@ -65,4 +65,4 @@ def write_evaluation(
         evaluation_title(plan, split), judgements, targets, record, run / "history.csv", run / f"{name}.png"
     )
     (run / f"{name}.md").write_text(evaluation_report(plan, split, record, f"{name}.png"))
-    (run / f"{name}.json").write_text(json.dumps(record, indent=2) + "\n")
+    write_json(run / f"{name}.json", record)

@@ -29,6 +29,7 @@ from export.gate.pictures import (
     rotate,
 )
 from export.release.provenance import hashes, require_current, sha256_of
+from export.run_folder import write_json
 from export.training.plan import read_plan
 from export.training.train import split_examples
 
@@ -107,7 +108,7 @@ def evaluate_gate(run: Path, data: Path, segmenter: Path | None = None) -> Figur
         **hashes(run, "model.onnx"),
         "lung_segmenter_sha256": sha256_of(segmenter) if segmenter else None,
     }
-    (run / f"{GATE_EVALUATION}.json").write_text(json.dumps(figures, indent=2) + "\n")
+    write_json(run / f"{GATE_EVALUATION}.json", figures)
     (run / f"{GATE_EVALUATION}.md").write_text(gate_report(figures))
     return figures
 

@@ -33,6 +33,8 @@ _SKIMAGE: Mapping[str, Sequence[str]] = {
     "head phantom": ("phantom.png",),
 }  # fmt: skip
 
+_UNREADABLE = (AttributeError, EOFError, KeyError, NotImplementedError, OSError, RuntimeError, TypeError, ValueError)
+
 Reader = Callable[[], Pixels]
 
 
@@ -97,7 +99,7 @@ def _read_dicom(pydicom: Any, path: Path) -> Iterator[tuple[str, Pixels]]:
     try:
         dataset = pydicom.dcmread(path, force=True)
         values = np.asarray(dataset.pixel_array, dtype=np.float64)
-    except Exception:  # of files made to be damaged, or packed as no installed decoder can read
+    except _UNREADABLE:  # files made to be damaged, or packed as no installed decoder can read
         return
     values = values.mean(axis=-1) if values.ndim == 3 and values.shape[-1] == 3 else values
     if values.ndim == 2 and min(values.shape) >= 32:

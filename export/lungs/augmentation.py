@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from api.imaging.preprocess import resize_antialiased
+from export.data.augmentation import GeometryRange, random_affine, warp
 
 
 @dataclass(frozen=True, slots=True)
-class LungAugmentation:
-    """Largest deviation of each change. Angles in degrees, shifts and zooms as shares of the image size.
+class LungAugmentation(GeometryRange):
+    """Largest deviation of each change.
 
     `gamma` and `contrast` are natural logarithms; `equalization`, `blur` and `noise` are drawn for `share` of the
     images: how far towards a flat histogram, radius in pixels, standard deviation in grey levels.
@@ -47,7 +48,7 @@ def augment_pair(
     Parameters
     ----------
     radiograph, mask
-        Shape ``[h, w]``, 0 to 255; 255 in `mask` is lung.
+        Shape ``[s, s]``, 0 to 255; 255 in `mask` is lung.
     limits
         How far to go.
     generator
@@ -57,24 +58,9 @@ def augment_pair(
     -------
     Both, of the same shape and range; the mask is soft at its edges. What comes from outside the frame is 0.
     """
-    coefficients = random_affine(radiograph.shape, limits, generator)
-    moved, moved_mask = (_transform(pixels, coefficients) for pixels in (radiograph, mask))
+    transform = random_affine(radiograph.shape[0], limits, generator)
+    moved, moved_mask = (warp(pixels, transform) for pixels in (radiograph, mask))
     return change_intensity(moved, limits, generator), moved_mask
-
-
-def random_affine(
-    shape: tuple[int, ...], limits: LungAugmentation, generator: np.random.Generator
-) -> tuple[float, float, float, float, float, float]:
-    """Draw an affine map from a pixel of the result to one of the source, about the centre, as Pillow takes it."""
-    height, width = shape
-    angle = math.radians(generator.uniform(-limits.rotation, limits.rotation))
-    zoom = math.exp(generator.uniform(-limits.zoom, limits.zoom))
-    stretch = math.exp(generator.uniform(-limits.stretch, limits.stretch))
-    shift_x, shift_y = generator.uniform(-limits.shift, limits.shift, 2) * (width, height)
-    a, b = math.cos(angle) * zoom * stretch, -math.sin(angle) * zoom
-    d, e = math.sin(angle) * zoom, math.cos(angle) * zoom / stretch
-    x, y = width / 2, height / 2
-    return a, b, x - a * x - b * y + shift_x, d, e, y - d * x - e * y + shift_y
 
 
 def change_intensity(
@@ -95,13 +81,6 @@ def change_intensity(
 def shrink(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """Shrink to the network's input as the gateway does, ``[size, size]``."""
     return resize_antialiased(pixels, size, size)
-
-
-def _transform(
-    pixels: NDArray[np.uint8], coefficients: tuple[float, float, float, float, float, float]
-) -> NDArray[np.uint8]:
-    image = Image.fromarray(pixels)
-    return np.asarray(image.transform(image.size, Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR))
 
 
 def _blur(radiograph: NDArray[np.uint8], limits: LungAugmentation, generator: np.random.Generator) -> NDArray[np.uint8]:

@@ -1,6 +1,5 @@
 """Conversion of a trained segmenter into the model contract's `lung_segmenter`."""
 
-import json
 from pathlib import Path
 
 import keras
@@ -16,6 +15,7 @@ from export.lungs.train import load_trained_lungs, read_lung_plan
 from export.release.conversion import convert_function, round_kernels_to_float16
 from export.release.folding import fold_batch_normalization
 from export.release.provenance import hashes
+from export.run_folder import write_json
 
 PARITY_LIMIT = 1e-4
 _PARITY_IMAGES = 15
@@ -42,7 +42,7 @@ def convert_lungs(run: Path, data: Path) -> None:
         raise ValueError(f"The converted model must agree with Keras within {PARITY_LIMIT}. Received: {parity}")
     onnx.save(model, run / "model.onnx")
     record = {"parity": parity, **hashes(run, "model.onnx", "model.weights.h5")}
-    (run / "conversion.json").write_text(json.dumps(record, indent=2) + "\n")
+    write_json(run / "conversion.json", record)
 
 
 def convert_lung_network(network: keras.Model) -> onnx.ModelProto:

@@ -18,6 +18,7 @@ from export.lungs.plausibility import fit_plausible_lungs
 from export.lungs.scoring import run_on_radiographs, segment_lungs, separate_roughly
 from export.lungs.train import read_held_out_names
 from export.release.provenance import hashes, require_current
+from export.run_folder import write_json
 
 _POOR = 0.9
 
@@ -53,9 +54,9 @@ def evaluate_lungs(
         **(time_latency(model) if time_latency else {}),
         "parity_with_keras": conversion["parity"],
     }
-    _write_json(run / "evaluation-held_out.json", {**figures, **hashes(run, "model.onnx", "model.weights.h5")})
+    write_json(run / "evaluation-held_out.json", {**figures, **hashes(run, "model.onnx", "model.weights.h5")})
     (run / "evaluation-held_out.md").write_text(_table(figures))
-    _write_json(run / "plausible_lungs.json", {**_plausible(run, data), **hashes(run, "model.onnx")})
+    write_json(run / "plausible_lungs.json", {**_plausible(run, data), **hashes(run, "model.onnx")})
     return figures
 
 
@@ -109,7 +110,3 @@ def _plausible(run: Path, data: Path) -> Mapping[str, Any]:
 def _table(figures: Figures) -> str:
     rows = (f"| {name} | {value} |" for name, value in figures.items())
     return "\n".join(["# Lung segmenter on held-out patients", "", "| figure | value |", "|---|---:|", *rows, ""])
-
-
-def _write_json(path: Path, content: object) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n")

@@ -7,7 +7,6 @@ comes last: where it is, the training is finished.
 
 import csv
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,9 +20,9 @@ from export.lungs.augmentation import shrink
 from export.lungs.batches import LungBatches
 from export.lungs.examples import LungExample, load_pairs, read_lung_examples
 from export.lungs.network import build_lung_network
+from export.run_folder import WEIGHTS, cosine_schedule, recording_callbacks, save_finished, write_json
 
 ARCHITECTURE = "unet"
-_WEIGHTS = "model.weights.h5"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ def train_lungs(plan: LungTrainingPlan, data: Path, run: Path) -> None:
         `run` holds the training of another plan.
     """
     _claim_run_folder(plan, run)
-    if (run / _WEIGHTS).exists():
+    if (run / WEIGHTS).exists():
         print(f"{run} holds a finished training; nothing to do.")
         return
     keras.utils.set_random_seed(plan.seed)
@@ -64,8 +63,7 @@ def train_lungs(plan: LungTrainingPlan, data: Path, run: Path) -> None:
     model = build_lung_network(plan.image_size, plan.widths)
     _compile(model, plan, steps=plan.epochs * -(-len(training) // plan.batch_size))
     _fit(model, plan, run, training, held_out)
-    model.save_weights(run / "partial.weights.h5")  # half a file must never be taken for a finished training
-    os.replace(run / "partial.weights.h5", run / _WEIGHTS)
+    save_finished(model, run)
 
 
 def read_lung_plan(run: Path) -> LungTrainingPlan:
@@ -85,7 +83,7 @@ def load_trained_lungs(run: Path) -> keras.Model:
     keras.mixed_precision.set_global_policy("float32")
     plan = read_lung_plan(run)
     model = build_lung_network(plan.image_size, plan.widths)
-    model.load_weights(run / _WEIGHTS)
+    model.load_weights(run / WEIGHTS)
     return model
 
 
@@ -103,7 +101,7 @@ def overlap_loss(masks: keras.KerasTensor, logits: keras.KerasTensor) -> keras.K
 def _claim_run_folder(plan: LungTrainingPlan, run: Path) -> None:
     run.mkdir(parents=True, exist_ok=True)
     if not (run / "plan.json").exists():
-        _write_json(run / "plan.json", asdict(plan))
+        write_json(run / "plan.json", asdict(plan))
     elif read_lung_plan(run) != plan:
         raise ValueError(f"The run folder holds another plan; name a new folder. Received: run={run}")
 
@@ -115,7 +113,7 @@ def _record_data(run: Path, training: Sequence[LungExample], held_out: Sequence[
         "held_out_images": len(held_out),
         "held_out_patients": len({example.patient for example in held_out}),
     }
-    _write_json(run / "training_data.json", counts)
+    write_json(run / "training_data.json", counts)
     with (run / "held_out.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["filename", "patient"])
@@ -123,13 +121,7 @@ def _record_data(run: Path, training: Sequence[LungExample], held_out: Sequence[
 
 
 def _compile(model: keras.Model, plan: LungTrainingPlan, steps: int) -> None:
-    warmup = max(1, steps // 20)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=plan.learning_rate / 10,
-        warmup_target=plan.learning_rate,
-        warmup_steps=warmup,
-        decay_steps=steps - warmup,
-    )
+    schedule = cosine_schedule(plan.learning_rate, max(1, steps // 20), steps)
     model.compile(keras.optimizers.AdamW(schedule, weight_decay=1e-3), loss=overlap_loss)
     model.optimizer.build(model.trainable_variables)  # so that saved weights, which hold its state, can be loaded
 
@@ -156,7 +148,7 @@ def _fit(
         epochs=plan.epochs,
         shuffle=False,  # the batches come shuffled
         validation_data=_unchanged(held_out, plan.image_size),
-        callbacks=_callbacks(run),
+        callbacks=recording_callbacks(run),
     )
 
 
@@ -172,16 +164,3 @@ def _epochs_done(run: Path) -> int:
         return 0
     with history.open(newline="") as file:
         return max((int(row["epoch"]) + 1 for row in csv.DictReader(file)), default=0)
-
-
-def _callbacks(run: Path) -> list[keras.callbacks.Callback]:
-    return [
-        keras.callbacks.CSVLogger(run / "history.csv", append=True),
-        keras.callbacks.TensorBoard(run / "tensorboard"),
-        # The last: an epoch counts as done when all else about it is written.
-        keras.callbacks.BackupAndRestore(run / "checkpoint", delete_checkpoint=False),
-    ]
-
-
-def _write_json(path: Path, content: object) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n")

@@ -16,7 +16,7 @@ import keras
 import onnx
 from onnx import numpy_helper
 
-_RUN_WEIGHTS = "model.weights.h5"
+from export.run_folder import WEIGHTS
 
 
 def load_starting_weights(source: Path, network: keras.Model) -> None:
@@ -30,7 +30,7 @@ def load_starting_weights(source: Path, network: keras.Model) -> None:
         The file carries no such backbone, or its weights have other shapes.
     """
     if source.is_dir():
-        network.load_weights(source / _RUN_WEIGHTS)
+        network.load_weights(source / WEIGHTS)
         return
     backbone = network.get_layer("backbone")
     with tempfile.TemporaryDirectory() as folder:

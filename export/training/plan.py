@@ -6,6 +6,7 @@ from pathlib import Path
 
 from export.data.augmentation import AugmentationRange
 from export.data.mask_augmentation import MaskAugmentation
+from export.run_folder import write_json
 
 _FILE = "plan.json"
 
@@ -55,7 +56,7 @@ def claim_run_folder(plan: TrainingPlan, run: Path) -> None:
     """
     run.mkdir(parents=True, exist_ok=True)
     if not (run / _FILE).exists():
-        (run / _FILE).write_text(json.dumps(asdict(_without_folders(plan)), indent=2) + "\n")
+        write_json(run / _FILE, asdict(_without_folders(plan)))
     elif read_plan(run) != _without_folders(plan):
         raise ValueError(f"The run folder holds another plan; name a new folder. Received: run={run}")
 

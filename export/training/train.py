@@ -6,9 +6,6 @@ log-odds. `model.weights.h5` comes last: where it is, the training is finished.
 """
 
 import json
-import os
-import time
-from collections.abc import MutableMapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -21,13 +18,14 @@ from export.data.nih import read_nih
 from export.data.weights import sample_weights
 from export.networks.architectures import ARCHITECTURES, log_odds
 from export.networks.starting_weights import load_starting_weights
+from export.run_folder import WEIGHTS, cosine_schedule, recording_callbacks, save_finished, write_json
 from export.training.activation import class_activation
 from export.training.batches import AugmentedBatches, TrainingImages
 from export.training.early_stopping import StopWithoutImprovement, has_stopped_improving
 from export.training.plan import TrainingPlan, claim_run_folder, read_plan
 from export.training.records import describe_data, write_held_out
 
-_WEIGHTS, _BEST_WEIGHTS = "model.weights.h5", "best.weights.h5"
+_BEST_WEIGHTS = "best.weights.h5"
 
 
 def train(plan: TrainingPlan, data: Path, run: Path) -> None:
@@ -39,12 +37,12 @@ def train(plan: TrainingPlan, data: Path, run: Path) -> None:
         `run` holds the training of another plan, or the training starts from a run with another fold held out.
     """
     claim_run_folder(plan, run)
-    if (run / _WEIGHTS).exists():
+    if (run / WEIGHTS).exists():
         print(f"{run} holds a finished training; nothing to do.")
         return
     keras.utils.set_random_seed(plan.seed)
     training, held_out = split_examples(plan, data)
-    _write_json(run / "training_data.json", {**describe_data(training, held_out), **_origins(plan)})
+    write_json(run / "training_data.json", {**describe_data(training, held_out), **_origins(plan)})
     prepared = _prepare(training, plan)
     keras.mixed_precision.set_global_policy("mixed_bfloat16" if plan.precision == "bfloat16" else "float32")
     model = _build(plan)
@@ -53,7 +51,7 @@ def train(plan: TrainingPlan, data: Path, run: Path) -> None:
     _fit(model, plan, run, prepared, None if unseen is None else (unseen, targets_of(held_out)))
     if unseen is not None:
         write_held_out(run, held_out, log_odds(model.predict(unseen)))
-    _save_finished(model, run)
+    save_finished(model, run)
 
 
 def train_folds(plan: TrainingPlan, data: Path, run: Path, folds: int) -> None:
@@ -68,7 +66,7 @@ def load_trained(run: Path) -> keras.Model:
     plan = read_plan(run)
     keras.mixed_precision.set_global_policy("float32")
     model = ARCHITECTURES[plan.architecture].build(plan.image_size, plan.head, False)
-    model.load_weights(run / _WEIGHTS)
+    model.load_weights(run / WEIGHTS)
     return model
 
 
@@ -128,7 +126,7 @@ def _fit(
             callbacks=[
                 batches.follow_epochs(),
                 *(_early_stopping(plan, run) if stops_early else []),
-                *_callbacks(run),
+                *recording_callbacks(run),
             ],
         )
     if stops_early:
@@ -136,13 +134,7 @@ def _fit(
 
 
 def _compile(model: keras.Model, plan: TrainingPlan, steps: int) -> None:
-    warmup = steps // 10
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=plan.learning_rate / 10,
-        warmup_target=plan.learning_rate,
-        warmup_steps=warmup,
-        decay_steps=steps - warmup,
-    )
+    schedule = cosine_schedule(plan.learning_rate, steps // 10, steps)
     averaging = {"use_ema": True, "ema_momentum": plan.averaging} if plan.averaging else {}
     outputs_log_odds = model.output_shape[-1] == 1
     model.compile(
@@ -161,36 +153,6 @@ def _early_stopping(plan: TrainingPlan, run: Path) -> list[keras.callbacks.Callb
     return [StopWithoutImprovement(run / "history.csv", run / _BEST_WEIGHTS, plan.patience)]
 
 
-def _callbacks(run: Path) -> list[keras.callbacks.Callback]:
-    return [
-        _Stopwatch(),
-        keras.callbacks.CSVLogger(run / "history.csv", append=True),
-        keras.callbacks.TensorBoard(run / "tensorboard"),
-        # The last: an epoch counts as done when all else about it is written.
-        keras.callbacks.BackupAndRestore(run / "checkpoint", delete_checkpoint=False),
-    ]
-
-
-class _Stopwatch(keras.callbacks.Callback):
-    """Add the seconds that each epoch took to its record."""
-
-    def on_epoch_begin(self, _epoch: int, _logs: object = None) -> None:
-        self._started = time.monotonic()
-
-    def on_epoch_end(self, _epoch: int, logs: MutableMapping[str, float]) -> None:
-        logs["seconds"] = time.monotonic() - self._started
-
-
-def _save_finished(model: keras.Model, run: Path) -> None:
-    """Save under another name first, so that half a file is never taken for a finished training."""
-    model.save_weights(run / "partial.weights.h5")
-    os.replace(run / "partial.weights.h5", run / _WEIGHTS)
-
-
 def _read_json(path: Path, key: str) -> dict[str, object]:
     content = json.loads(path.read_text())
     return {key: content[key]} if key in content else {}
-
-
-def _write_json(path: Path, content: object) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n")

@@ -9,7 +9,7 @@ import pytest
 from keras import layers
 
 from export.evaluation.calibration import PlattScaling
-from export.networks.architectures import ARCHITECTURES, FEATURES, build_transfer_model, log_odds
+from export.networks.architectures import ARCHITECTURES, build_transfer_model, log_odds
 from export.release.conversion import convert_classifier, round_kernels_to_float16
 from export.release.folding import fold_batch_normalization
 
@@ -45,9 +45,8 @@ def backbone_that_shows_its_input(**_kwargs: object) -> keras.Model:
     ],
 )
 def test_grey_levels_are_normalised_as_keras_does(name: str, reference: Callable[[np.ndarray], np.ndarray]) -> None:
-    _, normalise = ARCHITECTURES[name].build.args  # type: ignore[attr-defined]
-    model = build_transfer_model(backbone_that_shows_its_input, normalise, 75, "average", False)
-    handed_over = keras.Model(model.input, model.get_layer(FEATURES).output)(IMAGES.astype(np.float32))
+    model = ARCHITECTURES[name].build(75, "average", False)
+    handed_over = keras.Model(model.input, model.get_layer("replicate").output)(IMAGES.astype(np.float32))
     expected = reference(np.repeat(IMAGES, 3, axis=-1).astype(np.float32))
     np.testing.assert_allclose(handed_over, expected, atol=1e-4)
 
