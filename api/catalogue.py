@@ -3,19 +3,22 @@
 import asyncio
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from api.errors import NotReady
 from api.types import ModelIdentity
 from serving.backend import BackendProtocolError, BackendUnavailable, InferenceBackend, ModelSpec
 
 CLASSIFIER = "classifier"
+CLASSIFIER_EXPLAIN = "classifier_explain"
 LUNG_SEGMENTER = "lung_segmenter"
 IMAGE = "image"
 _MAX_AGE_S = 10.0
 # Outputs that the gateway reads, and their dimensions after the batch; section 5 of the model contract.
 _OUTPUT_DIMENSIONS: Mapping[str, Mapping[str, int]] = {
     CLASSIFIER: {"probabilities": 1},
+    CLASSIFIER_EXPLAIN: {"saliency": 2, "grad_cam": 2, "grad_cam_plus_plus": 2},
     LUNG_SEGMENTER: {"mask": 2},
     "pixel_importance": {"importance": 2},
 }
@@ -52,6 +55,25 @@ class ModelCatalogue:
         _check_contract(models[name])
         return models[name]
 
+    async def find_beside(self, classifier: ModelSpec, names: Iterable[str]) -> Mapping[str, ModelSpec]:
+        """Find models that are to explain what a classifier answers, by name.
+
+        Raises
+        ------
+        NotReady
+            `classifier_explain` was made from another classifier.
+        BackendUnavailable, BackendProtocolError
+            As for `find`.
+        """
+        models = {name: classifier if name == classifier.name else await self.find(name) for name in names}
+        if CLASSIFIER_EXPLAIN in models and not _same_classifier(models[CLASSIFIER_EXPLAIN], classifier):
+            self.forget()  # while a new version is rolled out, this passes
+            raise NotReady(
+                f"{CLASSIFIER_EXPLAIN!r} must be made from the version of {CLASSIFIER!r} that answers, "
+                f"{classifier.version}: its maps would explain another model. Publish both together."
+            )
+        return models
+
     async def all(self) -> Mapping[str, ModelSpec]:
         """Every model that answers, by name.
 
@@ -80,6 +102,17 @@ def _check_contract(model: ModelSpec) -> None:
             raise BackendProtocolError(
                 f"Output {name!r} of {model.name!r} must have {dimensions} dimensions. Received: {shapes}"
             )
+
+
+def _same_classifier(explaining: ModelSpec, classifier: ModelSpec) -> bool:
+    """Tell whether `classifier_explain` was made from this classifier, by the hash in both releases."""
+    made_from, served = explaining.release.get("classifier_sha256"), classifier.release.get("sha256")
+    if not isinstance(made_from, str) or not isinstance(served, str):
+        raise BackendProtocolError(
+            f"The releases must hold `classifier_sha256` ({explaining.name!r}) and `sha256` ({classifier.name!r}). "
+            f"Received: {made_from!r} and {served!r}"
+        )
+    return made_from == served
 
 
 def identity(model: ModelSpec) -> ModelIdentity:

@@ -14,7 +14,7 @@ GatewayError
 ├── InvalidParameter        a query parameter is unknown or out of range
 ├── UploadTimeout           the image did not arrive in time
 ├── TooManyRequests         the gateway is at its limit of requests in work
-├── NotReady                what the settings need of the models is missing
+├── NotReady                what is needed of the models is missing, or two do not fit together
 └── DeadlineExceeded        the answer took longer than the gateway's limit
 
 What a model server can do wrong is told in `serving.backend`.
@@ -62,7 +62,7 @@ class TooManyRequests(GatewayError):
 
 
 class NotReady(GatewayError):
-    """A model, or a part of one that the gateway's settings need, is missing."""
+    """A model, or a part of one that is needed, is missing, or two models do not belong together."""
 
 
 class DeadlineExceeded(GatewayError):

@@ -3,13 +3,14 @@
 import math
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 ImageFormat: TypeAlias = Literal["jpeg", "png"]
 OverlayFormat: TypeAlias = Literal["png", "jpeg", "webp"]
+MapUnit: TypeAlias = Literal["log-odds", "log-odds per grey level", "arbitrary units"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,15 +118,32 @@ class Quality:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """Images that an explanation wants judged by a model, in one batch.
+class Subject:
+    """What an explanation is made of; all methods of a request look at the same one.
 
-    `images` are grey levels, each ``[rows, columns]``; whoever asks the model resizes them to its input.
+    `pixels` is the radiograph as sent, `study` its direct shrink to the study's 128 x 128 pixels: grey levels,
+    ``[rows, columns]``, 0 (black) to 255. `releases` holds what was published with the models that the methods name,
+    by model.
+    """
+
+    pixels: NDArray[np.uint8]
+    study: NDArray[np.uint8]
+    releases: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Images that are to be judged by a model, in one batch.
+
+    `images` are grey levels, each ``[rows, columns]``; whoever asks the model resizes them to its input. Methods that
+    ask about the same arrays share one inference. An answer that is not finite is an error, except in the outputs named
+    by `may_be_non_finite`, of which whoever asks takes care.
     """
 
     model: str
     images: Sequence[NDArray[np.uint8]]
     outputs: tuple[str, ...]
+    may_be_non_finite: frozenset[str] = frozenset()
 
 
 Answer: TypeAlias = Mapping[str, NDArray[np.floating]]
@@ -162,7 +180,45 @@ class GradientFinding:
         return float(self.shown.mean())
 
 
-Finding: TypeAlias = SilhouetteFinding | GradientFinding
+@dataclass(frozen=True, slots=True)
+class MapScale:
+    """The scale of a map's colours: from 0 to `upper`, in `unit`, the same for all images."""
+
+    upper: float
+    unit: MapUnit
+
+
+@dataclass(frozen=True, slots=True)
+class MapFinding:
+    """A map computed in the model's graph, on a scale that is the same for all images.
+
+    `values` is ``[h, w]``, not negative, in the unit of `scale`; of a signed map, the absolute values. `strongest`
+    marks what reaches `threshold` times the map's own maximum, and `region` encloses it. A map that is `constant` or
+    `non_finite` says nothing: nothing of it is marked, and it must not be drawn. With `pixelwise`, each value belongs
+    to a pixel of the image; otherwise to a point of a coarse grid, between which it changes smoothly.
+    """
+
+    values: NDArray[np.float32]
+    scale: MapScale
+    threshold: float
+    strongest: NDArray[np.bool_]
+    region: RelativeBox | None
+    constant: bool
+    non_finite: bool
+    pixelwise: bool
+
+    @property
+    def coverage(self) -> float:
+        """Share of the map marked as strongest, 0 to 1."""
+        return float(self.strongest.mean())
+
+    @property
+    def drawable(self) -> bool:
+        """Whether the map says anything that could be drawn."""
+        return not (self.constant or self.non_finite)
+
+
+Finding: TypeAlias = SilhouetteFinding | GradientFinding | MapFinding
 Explainer: TypeAlias = Generator[Question, Answer, Finding]
 
 
@@ -179,11 +235,14 @@ class EncodedImage:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A finding with its pictures. `bounding_box` is in pixels of the image as sent."""
+    """A finding with its pictures, None where there is nothing to draw.
+
+    `bounding_box` is in pixels of the image as sent.
+    """
 
     finding: Finding
     bounding_box: BoundingBox | None
-    overlay: EncodedImage
+    overlay: EncodedImage | None
     heatmap: EncodedImage | None = None
 
 

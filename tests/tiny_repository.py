@@ -9,6 +9,12 @@ pixels less that of the other half, over 255:
   right less left;
 - `mask` is 1 less the absolute contrast of the two diagonals of quadrants, inside the middle quarter of the frame.
 
+The maps of `classifier_explain` are not gradients of anything, so that they can be computed by hand:
+
+- `grad_cam` is the mean of each block of 16 x 16 pixels over 255, not a number anywhere if the first block is white;
+- `grad_cam_plus_plus` is its square;
+- `saliency` is ``SALIENCY_SLOPE * (grey - 127.5)``, not a number anywhere if the last pixel is white.
+
 Each contrast is 0 in the patterns of the others, so that a test can call up one finding at a time.
 """
 
@@ -33,6 +39,9 @@ CONTRAST_SCALE = 10.0
 OOD_LIMITS = {"unlike": 3.0, "refuse": 7.0}
 PLAUSIBLE_LUNGS = {"area": (0.1, 0.6), "uncertainty": 1.0}
 LUNG_AREA = 0.25
+BLOCK = 16
+SALIENCY_SLOPE = 2.0**-15
+MAP_SCALES = {"grad_cam": 0.75, "grad_cam_plus_plus": 0.5, "saliency": 2.0**-9}
 _MIDDLE = slice(SIZE // 4, SIZE - SIZE // 4)
 _PIXELS = SIZE * SIZE
 
@@ -80,6 +89,43 @@ lung_segmenter (uint8[n, {SIZE}, {SIZE}, 1] image) => (float[n, {SIZE}, {SIZE}] 
     mask = Mul (confidence, lungs)
 }}"""
 
+_CLASSIFIER_EXPLAIN = f"""
+<ir_version: 8, opset_import: ["": 17]>
+classifier_explain (uint8[n, {SIZE}, {SIZE}, 1] image)
+    => (float[n, 2] logits, float[n, 2] probabilities, float[n, 8, 8] grad_cam,
+        float[n, 8, 8] grad_cam_plus_plus, float[n, {SIZE}, {SIZE}] saliency)
+<float[1] slope = {{{SLOPE / 255}}}, float[1] offset = {{{OFFSET}}}, int64[4] planes = {{-1, 1, {SIZE}, {SIZE}}},
+ int64[3] map = {{-1, {SIZE}, {SIZE}}}, int64[1] channel = {{1}}, float[1] white = {{255.0}},
+ float[1] middle = {{127.5}}, float[1] steepness = {{{SALIENCY_SLOPE}}},
+ int64[2] axes = {{1, 2}}, int64[2] first = {{0, 0}}, int64[2] second = {{1, 1}},
+ int64[2] last = {{{SIZE - 1}, {SIZE - 1}}}, int64[2] end = {{{SIZE}, {SIZE}}}> {{
+    grey = Cast <to = 1> (image)
+    columns = ReduceMean <axes = [1, 2], keepdims = 0> (grey)
+    steep = Mul (columns, slope)
+    z = Add (steep, offset)
+    zero = Sub (z, z)
+    logits = Concat <axis = 1> (zero, z)
+    probabilities = Softmax <axis = 1> (logits)
+    frame = Reshape (grey, planes)
+    pooled = AveragePool <kernel_shape = [{BLOCK}, {BLOCK}], strides = [{BLOCK}, {BLOCK}]> (frame)
+    blocks = Squeeze (pooled, channel)
+    shares = Div (blocks, white)
+    first_block = Slice (blocks, first, second, axes)
+    below_white = Sub (white, first_block)
+    nought = Sub (below_white, below_white)
+    block_doubt = Div (nought, below_white)
+    grad_cam = Add (shares, block_doubt)
+    grad_cam_plus_plus = Mul (grad_cam, grad_cam)
+    levels = Reshape (grey, map)
+    last_pixel = Slice (levels, last, end, axes)
+    pixel_below_white = Sub (white, last_pixel)
+    pixel_nought = Sub (pixel_below_white, pixel_below_white)
+    pixel_doubt = Div (pixel_nought, pixel_below_white)
+    differences = Sub (levels, middle)
+    slopes = Mul (differences, steepness)
+    saliency = Add (slopes, pixel_doubt)
+}}"""
+
 _CONFIG = """\
 name: "{name}"
 backend: "onnxruntime"
@@ -111,6 +157,12 @@ output { name: "logits" data_type: TYPE_FP32 dims: [2] }
 output { name: "probabilities" data_type: TYPE_FP32 dims: [2] label_filename: "labels.txt" }
 output { name: "ood_score" data_type: TYPE_FP32 dims: [1] }
 output { name: "presentation" data_type: TYPE_FP32 dims: [4] }""",
+    "classifier_explain": f"""\
+output {{ name: "logits" data_type: TYPE_FP32 dims: [2] }}
+output {{ name: "probabilities" data_type: TYPE_FP32 dims: [2] label_filename: "labels.txt" }}
+output {{ name: "grad_cam" data_type: TYPE_FP32 dims: [{SIZE // BLOCK}, {SIZE // BLOCK}] }}
+output {{ name: "grad_cam_plus_plus" data_type: TYPE_FP32 dims: [{SIZE // BLOCK}, {SIZE // BLOCK}] }}
+output {{ name: "saliency" data_type: TYPE_FP32 dims: [{SIZE}, {SIZE}] }}""",
     "lung_segmenter": f'output {{ name: "mask" data_type: TYPE_FP32 dims: [{SIZE}, {SIZE}] }}',
     "pixel_importance": f'output {{ name: "importance" data_type: TYPE_FP32 dims: [{SIZE}, {SIZE}] }}',
 }
@@ -121,8 +173,11 @@ _UNDECIDED: dict[str, object] = dict.fromkeys(("labels", "decision_threshold", "
 
 def build(folder: Path) -> Path:
     """Write the repository into a folder and return the folder."""
-    _publish(folder / "classifier", _model(_CLASSIFIER, **_classifier_weights()), _classifier_record())
-    (folder / "classifier" / "labels.txt").write_text("".join(f"{label}\n" for label in LABELS))
+    sha256 = _publish(folder / "classifier", _model(_CLASSIFIER, **_classifier_weights()), _classifier_record())
+    explained = {**_classifier_record(), "classifier_sha256": sha256, "map_scales": MAP_SCALES}
+    _publish(folder / "classifier_explain", _model(_CLASSIFIER_EXPLAIN), explained)
+    for name in ("classifier", "classifier_explain"):
+        (folder / name / "labels.txt").write_text("".join(f"{label}\n" for label in LABELS))
     lungs = _model(_LUNG_SEGMENTER, diagonals=_weights(_signs("diagonals"), 1), lungs=lungs_of_confidence(1))
     _publish(folder / "lung_segmenter", lungs, {**_UNDECIDED, "plausible_lungs": PLAUSIBLE_LUNGS})
     importance = _model(_PIXEL_IMPORTANCE, weights=importance_weights())
@@ -150,6 +205,20 @@ def probabilities_of(images: NDArray[np.uint8]) -> NDArray[np.float64]:
 def importance_of(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     """What the pixel importance model answers to images ``[n, 128, 128, 1]``, computed without it."""
     return images[..., 0] / 255.0 * importance_weights()
+
+
+def grad_cam_of(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """What `classifier_explain` answers to images ``[n, 128, 128, 1]``, computed without it."""
+    blocks = images.reshape(-1, SIZE // BLOCK, BLOCK, SIZE // BLOCK, BLOCK).mean(axis=(2, 4))
+    blocks[blocks[:, 0, 0] == 255] = np.nan
+    return np.asarray(blocks / 255, np.float64)
+
+
+def saliency_of(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """What `classifier_explain` answers to images ``[n, 128, 128, 1]``, computed without it."""
+    slopes = SALIENCY_SLOPE * (images[..., 0].astype(np.float64) - 127.5)
+    slopes[images[:, -1, -1, 0] == 255] = np.nan
+    return slopes
 
 
 def ood_score_of(images: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -237,14 +306,16 @@ def _model(text: str, **initializers: NDArray[np.float32]) -> onnx.ModelProto:
     return model
 
 
-def _publish(folder: Path, model: onnx.ModelProto, record: dict[str, object]) -> None:
+def _publish(folder: Path, model: onnx.ModelProto, record: dict[str, object]) -> str:
+    """Write a model's folder and return the hash of its file."""
     (folder / "1").mkdir(parents=True)
     content = model.SerializeToString()
     (folder / "1" / "model.onnx").write_bytes(content)
+    sha256 = hashlib.sha256(content).hexdigest()
     release = {
         "architecture": "tiny",
         **record,
-        "sha256": hashlib.sha256(content).hexdigest(),
+        "sha256": sha256,
         "training_data": "none: made for tests",
         "evaluation": {},
     }
@@ -253,3 +324,4 @@ def _publish(folder: Path, model: onnx.ModelProto, record: dict[str, object]) ->
     config = _CONFIG.format(name=folder.name, size=SIZE, outputs=outputs, release=text)
     (folder / "config.pbtxt").write_text(config)
     (folder / "MODEL_CARD.md").write_text(f"# {folder.name}\n\nMade for tests; it knows nothing of radiographs.\n")
+    return sha256

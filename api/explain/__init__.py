@@ -1,33 +1,35 @@
 """Explanations: one file per method, pure functions on arrays.
 
-A method is a function from the radiograph at the study's resolution and the client's options to a generator. If it
-needs inference, it yields a `Question` and is sent the `Answer`; it returns its finding. Only the pipeline
-talks to the model server.
+A method is a function from a `Subject` and the client's options to a generator. If it needs inference, it yields a
+`Question` and is sent the `Answer`, as often as it likes; it returns its finding. `api.rounds` runs several methods
+side by side, and only the pipeline talks to the model server.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
+from api.explain.grad_cam import explain_grad_cam, explain_grad_cam_plus_plus
 from api.explain.gradient import explain_gradient
+from api.explain.saliency import explain_saliency
 from api.explain.silhouette import explain_silhouette
-from api.types import Explainer, ExplainOptions
+from api.types import Explainer, ExplainOptions, Subject
 
 STUDY_SIZE = 128
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A way to explain. `models` names what it needs besides the classifier."""
+    """A way to explain. `models` names those whose answers or releases it needs."""
 
-    explain: Callable[[NDArray[np.uint8], ExplainOptions], Explainer]
+    explain: Callable[[Subject, ExplainOptions], Explainer]
     models: tuple[str, ...] = ()
 
 
 METHODS: Mapping[str, Method] = {
     "silhouette": Method(explain_silhouette),
     "gradient": Method(explain_gradient, models=("pixel_importance",)),
+    "saliency": Method(explain_saliency, models=("classifier_explain",)),
+    "grad_cam": Method(explain_grad_cam, models=("classifier_explain",)),
+    "grad_cam_plus_plus": Method(explain_grad_cam_plus_plus, models=("classifier_explain",)),
 }
 DEFAULT_METHODS = ("silhouette", "gradient")

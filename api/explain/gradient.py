@@ -3,14 +3,15 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from api.types import Explainer, ExplainOptions, GradientFinding, Question, RelativeBox
+from api.explain.regions import enclose
+from api.types import Explainer, ExplainOptions, GradientFinding, Question, Subject
 
 _MODEL, _OUTPUT = "pixel_importance", "importance"
 
 
-def explain_gradient(image: NDArray[np.uint8], options: ExplainOptions) -> Explainer:
+def explain_gradient(subject: Subject, options: ExplainOptions) -> Explainer:
     """Ask the pixel importance model, then keep the dominant pixels."""
-    answer = yield Question(_MODEL, (image,), (_OUTPUT,))
+    answer = yield Question(_MODEL, (subject.study,), (_OUTPUT,))
     return select_dominant_pixels(np.asarray(answer[_OUTPUT][0], dtype=np.float32), options.threshold)
 
 
@@ -40,19 +41,6 @@ def select_dominant_pixels(importance: NDArray[np.float32], threshold: float) ->
         raw_range=(lowest, highest),
         threshold=threshold,
         shown=shown,
-        region=_enclose(shown),
+        region=enclose(shown),
         constant=constant,
-    )
-
-
-def _enclose(shown: NDArray[np.bool_]) -> RelativeBox | None:
-    if not shown.any():
-        return None
-    rows, columns = np.flatnonzero(shown.any(axis=1)), np.flatnonzero(shown.any(axis=0))
-    height, width = shown.shape
-    return RelativeBox(
-        left=float(columns[0] / width),
-        top=float(rows[0] / height),
-        right=float((columns[-1] + 1) / width),
-        bottom=float((rows[-1] + 1) / height),
     )

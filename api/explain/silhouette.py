@@ -7,17 +7,17 @@ there are only four boxes. A bright half is no evidence of the radiological silh
 import numpy as np
 from numpy.typing import NDArray
 
-from api.types import Explainer, ExplainOptions, RelativeBox, SilhouetteFinding
+from api.types import Explainer, ExplainOptions, RelativeBox, SilhouetteFinding, Subject
 
 _TOP, _MIDDLE, _BOTTOM = 20, 64, 110  # rows of the 128-row image: shoulders and abdomen are left out
 _VERTICAL = {"upper": (0.0, 0.5), "lower": (0.5, 1.0)}
 _HORIZONTAL = {"left": (0.0, 0.5), "right": (0.5, 1.0)}
 
 
-def explain_silhouette(image: NDArray[np.uint8], _options: ExplainOptions) -> Explainer:
+def explain_silhouette(subject: Subject, _options: ExplainOptions) -> Explainer:
     """Offer `locate_silhouette` as an explanation method; it asks the model server nothing."""
     yield from ()
-    return locate_silhouette(image)
+    return locate_silhouette(subject.study)
 
 
 def locate_silhouette(image: NDArray[np.uint8]) -> SilhouetteFinding:

@@ -20,6 +20,7 @@ from api.http.schemas import (
     PredictionOut,
     PredictOut,
     QualityOut,
+    ScaledMapOut,
     SilhouetteOut,
     TimingsOut,
 )
@@ -28,6 +29,7 @@ from api.types import (
     EncodedImage,
     Explanation,
     GradientFinding,
+    MapFinding,
     Quality,
     Report,
     SilhouetteFinding,
@@ -95,10 +97,14 @@ def _quality_out(quality: Quality | None) -> QualityOut | None:
     return QualityOut(is_chest_xray=quality.is_chest_xray, score=quality.score, warnings=list(quality.warnings))
 
 
-def _explanation_out(explanation: Explanation) -> SilhouetteOut | GradientOut:
-    if isinstance(explanation.finding, SilhouetteFinding):
-        return _silhouette_out(explanation, explanation.finding)
-    return _gradient_out(explanation, explanation.finding)
+def _explanation_out(explanation: Explanation) -> SilhouetteOut | GradientOut | ScaledMapOut:
+    match explanation.finding:
+        case SilhouetteFinding() as finding:
+            return _silhouette_out(explanation, finding)
+        case GradientFinding() as finding:
+            return _gradient_out(explanation, finding)
+        case MapFinding() as finding:
+            return _scaled_map_out(explanation, finding)
 
 
 def _silhouette_out(explanation: Explanation, finding: SilhouetteFinding) -> SilhouetteOut:
@@ -107,7 +113,7 @@ def _silhouette_out(explanation: Explanation, finding: SilhouetteFinding) -> Sil
         quadrant=finding.quadrant,
         bounding_box=_box_out(explanation.bounding_box),
         scores=dict(finding.scores),
-        overlay=_picture_out(explanation.overlay),
+        overlay=_overlay_out(explanation),
     )
 
 
@@ -117,13 +123,33 @@ def _gradient_out(explanation: Explanation, finding: GradientFinding) -> Gradien
         coverage=finding.coverage,
         bounding_box=_box_out(explanation.bounding_box),
         constant=finding.constant,
-        overlay=_picture_out(explanation.overlay),
+        overlay=_overlay_out(explanation),
+        heatmap=_heatmap_out(explanation.heatmap),
+    )
+
+
+def _scaled_map_out(explanation: Explanation, finding: MapFinding) -> ScaledMapOut:
+    return ScaledMapOut(
+        threshold=finding.threshold,
+        coverage=finding.coverage,
+        bounding_box=_box_out(explanation.bounding_box),
+        constant=finding.constant,
+        non_finite=finding.non_finite,
+        scale=(0.0, finding.scale.upper),
+        unit=finding.scale.unit,
+        overlay=_overlay_out(explanation) if finding.drawable else None,
         heatmap=_heatmap_out(explanation.heatmap),
     )
 
 
 def _box_out(box: BoundingBox | None) -> BoundingBoxOut | None:
     return None if box is None else BoundingBoxOut(x=box.x, y=box.y, width=box.width, height=box.height)
+
+
+def _overlay_out(explanation: Explanation) -> PictureOut:
+    if explanation.overlay is None:
+        raise ValueError("There must be an overlay of a finding that can be drawn.")
+    return _picture_out(explanation.overlay)
 
 
 def _picture_out(image: EncodedImage) -> PictureOut:

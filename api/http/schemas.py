@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api.explain import DEFAULT_METHODS, METHODS
-from api.types import ExplainOptions
+from api.types import ExplainOptions, MapUnit
 
 DISCLAIMER = (
     "Decision support for research and preliminary triage. Not a medical device; a clinician must confirm every result."
@@ -107,11 +107,33 @@ class GradientOut(_Schema):
     heatmap: HeatmapOut | None
 
 
+class ScaledMapOut(_Schema):
+    """A map computed in the model's graph: `saliency`, `grad_cam` or `grad_cam_plus_plus`.
+
+    Colours run from 0 to the upper end of `scale`, the same for all images; higher values look like the upper end.
+    `coverage` and `bounding_box` are those of the strongest part: `threshold` times this map's own maximum and above. A
+    map that is `constant`, or `non_finite` because the model's arithmetic failed, says nothing and is not drawn.
+    """
+
+    threshold: float
+    coverage: float
+    bounding_box: BoundingBoxOut | None
+    constant: bool
+    non_finite: bool
+    scale: tuple[float, float]
+    unit: MapUnit
+    overlay: PictureOut | None
+    heatmap: HeatmapOut | None
+
+
 class ExplanationsOut(_Schema):
     """One block per method that was asked for; none for NORMAL unless `always=true`."""
 
     silhouette: Annotated[SilhouetteOut | None, _LEFT_OUT_IF_NONE] = None
     gradient: Annotated[GradientOut | None, _LEFT_OUT_IF_NONE] = None
+    saliency: Annotated[ScaledMapOut | None, _LEFT_OUT_IF_NONE] = None
+    grad_cam: Annotated[ScaledMapOut | None, _LEFT_OUT_IF_NONE] = None
+    grad_cam_plus_plus: Annotated[ScaledMapOut | None, _LEFT_OUT_IF_NONE] = None
 
 
 class TimingsOut(_Schema):
@@ -198,7 +220,16 @@ class ExplainQuery(_Schema):
         AfterValidator(_check_methods),
         Field(description=f"Comma-separated: {', '.join(METHODS)}; or `all`."),
     ] = ",".join(DEFAULT_METHODS)
-    threshold: Annotated[float, Field(ge=0.5, le=1, description="Smallest importance of a pixel that is shown.")] = 0.7
+    threshold: Annotated[
+        float,
+        Field(
+            ge=0.5,
+            le=1,
+            description="For `gradient`, the smallest importance of a pixel that is shown. For the other maps, the "
+            "share of the map's maximum from which `coverage` and `bounding_box` count a value; the colours do not "
+            "depend on it.",
+        ),
+    ] = 0.7
     always: Annotated[bool, Field(description="Explain a NORMAL answer too.")] = False
     overlay_format: Literal["png", "jpeg", "webp"] = "png"
     overlay_size: Annotated[int, Field(ge=64, le=2048, description="Longest side of an overlay, in pixels.")] = 512

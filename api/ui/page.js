@@ -20,6 +20,8 @@ const QUALITY_WARNINGS = {
   inverted: "Black and white seem to be inverted. The model has learned from radiographs with white bones.",
   lateral: "This seems to be a lateral view. The model has learned from frontal views.",
 };
+const EXPLAINING_MODEL = "classifier_explain";
+const ITS_METHODS = ["saliency", "grad_cam", "grad_cam_plus_plus"];
 const TRY_AGAIN = [429, 503, 504];
 const UNREACHABLE = {
   title: "The gateway could not be reached",
@@ -45,16 +47,41 @@ form.addEventListener("submit", (event) => {
   submit(file.files[0]);
 });
 file.addEventListener("change", startOver);
+part("methods").addEventListener("change", requireMethod);
+greyOutMissing();
 document.addEventListener("dragover", onDragOver);
 document.addEventListener("dragleave", onDragLeave);
 document.addEventListener("drop", onDrop);
+
+/** Ask for one explanation at least. */
+function requireMethod() {
+  const [first] = methodBoxes();
+  first.setCustomValidity(chosenMethods().length ? "" : "Choose at least one explanation.");
+}
+
+function methodBoxes() {
+  return [...part("methods").querySelectorAll("input")];
+}
+
+function chosenMethods() {
+  return methodBoxes().filter((box) => box.checked && !box.disabled).map((box) => box.value);
+}
+
+/** Offer only what this gateway's models can explain. If they cannot be listed, all is offered and the answer will tell. */
+async function greyOutMissing() {
+  const listed = await fetch("v1/models").then((response) => response.json()).catch(() => null);
+  if (!listed?.models || listed.models.some((model) => model.name === EXPLAINING_MODEL)) return;
+  for (const box of methodBoxes()) box.disabled = ITS_METHODS.includes(box.value);
+  part("methods-missing").hidden = false;
+  requireMethod();
+}
 
 async function submit(radiograph) {
   startOver();
   const submission = new AbortController();
   awaited = submission;
   setBusy(true);
-  const outcome = await ask(radiograph, submission.signal);
+  const outcome = await ask(radiograph, chosenMethods(), submission.signal);
   if (awaited !== submission) return; // another file was chosen or submitted meanwhile
   awaited = null;
   setBusy(false);
@@ -79,12 +106,13 @@ function setBusy(busy) {
 }
 
 /** Ask the gateway. Returns {answer} or {problem}; a problem always has a title and a detail. */
-async function ask(radiograph, signal) {
+async function ask(radiograph, methods, signal) {
   const body = new FormData();
   body.append("image", radiograph, "radiograph"); // file names can name a patient
+  const query = new URLSearchParams({ methods: methods.join(",") });
   let response;
   try {
-    response = await fetch("v1/explain", { method: "POST", headers: { Accept: "application/json" }, body, signal });
+    response = await fetch(`v1/explain?${query}`, { method: "POST", headers: { Accept: "application/json" }, body, signal });
   } catch {
     return { problem: UNREACHABLE };
   }
@@ -141,6 +169,7 @@ function showAnswer(answer, radiograph) {
   part("pictures").replaceChildren(originalPicture(answer.input, radiograph.name), ...explanations);
   part("no-explanation").textContent = `No explanation is shown for ${answer.prediction.label}.`;
   part("no-explanation").hidden = explanations.length > 0;
+  part("log-odds").hidden = !ITS_METHODS.some((method) => answer.explanations[method]?.overlay);
   part("contradiction").hidden = explanations.length < 2;
   reveal("result");
 }
@@ -184,11 +213,16 @@ function originalPicture(input, name) {
   return picture("Original", { ...input, url: originalUrl }, "The radiograph as it was sent.", lines);
 }
 
-function explanationPictures({ silhouette, gradient }) {
-  const pictures = [];
-  if (silhouette) pictures.push(silhouettePicture(silhouette));
-  if (gradient) pictures.push(gradientPicture(gradient));
-  return pictures;
+function explanationPictures(explanations) {
+  const makers = {
+    silhouette: silhouettePicture,
+    gradient: gradientPicture,
+    saliency: saliencyPicture,
+    grad_cam: (map) => camPicture("Grad-CAM", map),
+    grad_cam_plus_plus: (map) => camPicture("Grad-CAM++", map, "Its numbers do not add up to the model's score."),
+  };
+  const made = Object.keys(makers).filter((method) => explanations[method]);
+  return made.map((method) => makers[method](explanations[method]));
 }
 
 function silhouettePicture({ half, quadrant, scores, overlay }) {
@@ -214,6 +248,50 @@ function gradientPicture({ threshold, coverage, constant, overlay }) {
   ]);
 }
 
+function saliencyPicture(map) {
+  return mapPicture("Saliency", map, [
+    "How far the model's score would move if a pixel alone were brighter or darker by one of 255 grey levels. " +
+      "Which way it would move is not shown.",
+  ]);
+}
+
+function camPicture(title, map, ...remarks) {
+  const grid = map.heatmap ? `, in a grid of ${map.heatmap.width} × ${map.heatmap.height}, smoothed for display` : "";
+  return mapPicture(title, map, [
+    `Where the last layer of the network finds what speaks for PNEUMONIA${grid}.`,
+    ...remarks,
+  ]);
+}
+
+/** A map on a fixed scale. One that says nothing is not drawn, and the reason stands in its place. */
+function mapPicture(title, map, lines) {
+  if (map.non_finite) return undrawn(title, "The model's arithmetic failed for this map, so it is not drawn.");
+  if (map.constant) return undrawn(title, "The map is the same everywhere. It says nothing, so it is not drawn.");
+  const figure = picture(title, source(map.overlay), `The radiograph with the ${title} map in colour over it.`, [
+    ...lines,
+    `The strongest part, from ${percent(map.threshold)} of this map's maximum, takes up ${percent(map.coverage)} ` +
+      "of the image.",
+  ]);
+  figure.querySelector("img").after(colourBar(map));
+  return figure;
+}
+
+function colourBar({ scale: [lowest, upper], unit }) {
+  const bar = document.createElement("div");
+  bar.className = "bar";
+  bar.role = "img";
+  bar.ariaLabel = `Colours from none at ${lowest} to pale yellow at ${short(upper)} ${unit}, or more`;
+  const row = group("div", bar, text("span", short(lowest)), text("span", `${short(upper)} ${unit}, or more`));
+  row.className = "scale";
+  return row;
+}
+
+function undrawn(title, reason) {
+  const place = text("div", reason);
+  place.className = "undrawn";
+  return group("figure", place, group("figcaption", text("strong", title)));
+}
+
 function picture(title, { url, width, height }, alt, lines) {
   const image = new Image(width, height); // the size keeps the page from jumping when the picture arrives
   image.src = url;
@@ -236,6 +314,12 @@ function text(tag, content) {
   const element = document.createElement(tag);
   element.textContent = content;
   return element;
+}
+
+/** A number to three digits. A missing one must not look like a number. */
+function short(number) {
+  if (!Number.isFinite(number)) throw new TypeError(`There must be a number. Received: ${number}`);
+  return String(Number(number.toPrecision(3)));
 }
 
 /** A share of 0 to 1 in words that never round to a certainty. A missing one must not look like a number. */

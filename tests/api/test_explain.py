@@ -46,7 +46,15 @@ async def test_pneumonia_carries_both_and_nothing_that_is_not_built(client: http
     assert answer["agreement"] is None
 
 
-@pytest.mark.parametrize(("methods", "expected"), [("gradient", ["gradient"]), ("all", ["gradient", "silhouette"])])
+@pytest.mark.parametrize(
+    ("methods", "expected"),
+    [
+        ("gradient", ["gradient"]),
+        ("grad_cam, silhouette", ["grad_cam", "silhouette"]),
+        ("saliency,saliency", ["saliency"]),
+        ("all", ["grad_cam", "grad_cam_plus_plus", "gradient", "saliency", "silhouette"]),
+    ],
+)
 async def test_only_the_methods_asked_for_are_made(
     client: httpx.AsyncClient, methods: str, expected: list[str]
 ) -> None:

@@ -49,7 +49,7 @@ class Shared(EmbeddedBackend):
 async def test_models_of_others_are_left_out(open_with: Callable[[type[EmbeddedBackend]], OpenBackend]) -> None:
     async with running_gateway(Settings(), open_with(Shared)) as client:
         listed = [model["name"] for model in (await client.get("/v1/models")).json()["models"]]
-        assert listed == ["classifier", "lung_segmenter", "pixel_importance"]
+        assert listed == ["classifier", "classifier_explain", "lung_segmenter", "pixel_importance"]
         assert (await client.get("/readyz")).status_code == 200
 
 
@@ -90,7 +90,7 @@ async def test_a_missing_explanation_model_does_not_stop_predictions(
 
 async def test_models_are_listed_with_what_was_published(client: httpx.AsyncClient) -> None:
     models = {model["name"]: model for model in (await client.get("/v1/models")).json()["models"]}
-    assert set(models) == {"classifier", "lung_segmenter", "pixel_importance"}
+    assert set(models) == {"classifier", "classifier_explain", "lung_segmenter", "pixel_importance"}
     assert models["classifier"] == {
         "name": "classifier",
         "version": "1",

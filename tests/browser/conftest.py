@@ -66,10 +66,11 @@ class Gateway:
         self.url = url
         self._process = process
 
-    def explain(self, file: Path) -> dict[str, Any]:
+    def explain(self, file: Path, *methods: str) -> dict[str, Any]:
         """Ask what the page asks, without the page."""
         headers = {"Content-Type": "application/octet-stream"}
-        request = urllib.request.Request(f"{self.url}/v1/explain", file.read_bytes(), headers)
+        query = f"?methods={','.join(methods)}" if methods else ""
+        request = urllib.request.Request(f"{self.url}/v1/explain{query}", file.read_bytes(), headers)
         with urllib.request.urlopen(request, timeout=ANSWER_TIMEOUT_S) as response:
             answer: dict[str, Any] = json.load(response)
         return answer
@@ -156,9 +157,21 @@ class Page:
     def choose(self, file: Path) -> None:
         self.part("file").send_keys(str(file))
 
-    def ask(self, gateway: Gateway, file: Path) -> None:
-        """Open the page, send a file and wait for what comes of it."""
+    def method_boxes(self) -> dict[str, WebElement]:
+        """The checkboxes of the explanations, by method."""
+        boxes = self.part("methods").find_elements(By.TAG_NAME, "input")
+        return {str(box.get_attribute("value")): box for box in boxes}
+
+    def choose_methods(self, *methods: str) -> None:
+        for method, box in self.method_boxes().items():
+            if box.is_selected() != (method in methods):
+                box.click()
+
+    def ask(self, gateway: Gateway, file: Path, *methods: str) -> None:
+        """Open the page, send a file and wait for what comes of it; without methods, those that the page proposes."""
         self.open(gateway)
+        if methods:
+            self.choose_methods(*methods)
         self.choose(file)
         self.part("submit").click()
         self.wait_for_outcome()

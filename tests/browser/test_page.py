@@ -1,6 +1,8 @@
 """The page in a real browser, on a real gateway; what it shows is held against what the API answers."""
 
 import json
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +15,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from api.http.schemas import DISCLAIMER
+from api.imaging.render.scaled_map import COLOURS, OPACITY
 from tests import tiny_repository as tiny
 from tests.browser.conftest import Gateway, Page, Radiographs, StartGateway, decoded
 from tests.conftest import missing
@@ -26,12 +29,17 @@ def percent(share: float) -> str:
     return "over 99.9%" if 0.9995 <= share < 1 else f"{share * 100:.1f}%"
 
 
+METHODS = ("silhouette", "gradient", "saliency", "grad_cam", "grad_cam_plus_plus")
+MAPS = METHODS[2:]
+
+
 def overlays(answer: dict[str, Any]) -> list[dict[str, Any]]:
-    return [answer["explanations"][method]["overlay"] for method in ("silhouette", "gradient")]
+    explanations = answer["explanations"]
+    return [explanations[method]["overlay"] for method in METHODS if method in explanations]
 
 
 def assert_shows_explanations(page: Page, answer: dict[str, Any]) -> None:
-    """Check that the second and third picture are the answer's, file by file and pixel by pixel."""
+    """Check that all pictures but the first are the answer's, file by file and pixel by pixel."""
     for image, overlay in zip(page.pictures()[1:], overlays(answer), strict=True):
         assert image.get_attribute("src") == f"data:{overlay['media_type']};base64,{overlay['data']}"
         pixels = page.pixels_of(image)
@@ -129,6 +137,106 @@ def test_an_unknown_prevalence_is_not_mentioned(page: Page, tiny_gateway: Gatewa
     answer["prediction"]["prevalence"] = None
     ask_for(page, tiny_gateway, radiographs.pneumonia, 200, json.dumps(answer))
     assert page.part("threshold").text.endswith("from there on, the model says PNEUMONIA.")
+
+
+# Methods
+
+
+@pytest.mark.parametrize("methods", [("grad_cam",), ("gradient", "saliency"), METHODS])
+def test_the_methods_chosen_are_shown_and_no_other(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs, methods: tuple[str, ...]
+) -> None:
+    page.ask(tiny_gateway, radiographs.pneumonia, *methods)
+    answer = tiny_gateway.explain(radiographs.pneumonia, *methods)
+    assert set(answer["explanations"]) == set(methods)
+    assert_shows_explanations(page, answer)
+    assert page.part("contradiction").is_displayed() == (len(methods) > 1)
+    assert_quiet(page, tiny_gateway)
+
+
+def test_the_page_proposes_the_studys_two_methods(page: Page, tiny_gateway: Gateway) -> None:
+    page.open(tiny_gateway)
+    chosen = {method: box.is_selected() for method, box in page.method_boxes().items()}
+    assert chosen == {method: method not in MAPS for method in METHODS}
+    assert all(box.is_enabled() for box in page.method_boxes().values())
+    assert not page.part("methods-missing").is_displayed()
+
+
+def test_a_map_says_its_scale_its_unit_and_how_large_its_strongest_part_is(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs
+) -> None:
+    page.ask(tiny_gateway, radiographs.pneumonia, *MAPS)
+    explanations = tiny_gateway.explain(radiographs.pneumonia, *MAPS)["explanations"]
+    scales = [scale.text.split("\n") for scale in page.driver.find_elements(By.CLASS_NAME, "scale")]
+    assert scales == [
+        ["0", "0.00195 log-odds per grey level, or more"],
+        ["0", "0.75 log-odds, or more"],
+        ["0", "0.5 arbitrary units, or more"],
+    ]
+    for caption, method in zip(page.captions()[1:], MAPS, strict=True):
+        assert f"takes up {percent(explanations[method]['coverage'])} of the image" in caption
+    assert "in a grid of 8 \N{MULTIPLICATION SIGN} 8" in page.captions()[2]
+    assert "0.7 more doubles the odds of PNEUMONIA" in page.text()
+    assert ["do not add up" in caption for caption in page.captions()[1:]] == [False, False, True]
+
+
+def test_the_colour_bar_has_the_colours_of_the_overlays(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs
+) -> None:
+    page.ask(tiny_gateway, radiographs.pneumonia, "grad_cam")
+    bar = page.driver.find_element(By.CLASS_NAME, "bar")
+    assert bar.size["width"] > 100
+    stops = re.findall(r"rgba?\(([^)]*)\)", bar.value_of_css_property("background-image"))
+    shown = np.array([[float(value) for value in stop.split(",")] for stop in stops])
+    np.testing.assert_array_equal(shown[:, :3], COLOURS)
+    np.testing.assert_allclose(shown[:, 3], OPACITY * np.linspace(0, 1, len(COLOURS)), atol=0.003)
+
+
+@pytest.mark.parametrize(
+    ("flag", "sentence"),
+    [("constant", "The map is the same everywhere."), ("non_finite", "The model's arithmetic failed")],
+)
+def test_a_map_that_says_nothing_is_not_drawn_and_the_reason_is_given(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs, flag: str, sentence: str
+) -> None:
+    answer = tiny_gateway.explain(radiographs.pneumonia, "grad_cam")
+    nothing = {"overlay": None, "heatmap": None, "bounding_box": None, "coverage": 0.0}
+    answer["explanations"]["grad_cam"] |= {flag: True, **nothing}
+    ask_for(page, tiny_gateway, radiographs.pneumonia, 200, json.dumps(answer))
+    assert len(page.pictures()) == 1
+    assert page.captions()[1] == "Grad-CAM"
+    assert sentence in page.text()
+    assert page.driver.find_elements(By.CLASS_NAME, "bar") == []
+    assert "log-odds" not in page.text()
+
+
+def test_without_a_method_nothing_is_sent(page: Page, tiny_gateway: Gateway, radiographs: Radiographs) -> None:
+    page.open(tiny_gateway)
+    page.choose(radiographs.pneumonia)
+    page.choose_methods()
+    page.part("submit").click()
+    first = page.method_boxes()["silhouette"]
+    assert first.get_property("validationMessage") == "Choose at least one explanation."
+    assert not page.part("result").is_displayed()
+    assert not page.part("problem").is_displayed()
+    page.choose_methods("saliency")
+    page.part("submit").click()
+    page.wait_for_outcome()
+    assert len(page.pictures()) == 2
+
+
+def test_maps_are_not_offered_where_their_model_is_not_served(
+    page: Page, start_gateway: StartGateway, tiny_repository: Path, radiographs: Radiographs, tmp_path: Path
+) -> None:
+    smaller = tmp_path / "model_repository"
+    shutil.copytree(tiny_repository, smaller, ignore=shutil.ignore_patterns("classifier_explain"))
+    gateway = start_gateway(CXR_MODEL_REPOSITORY=str(smaller))
+    page.open(gateway)
+    page.wait_until(lambda: page.part("methods-missing").is_displayed())
+    offered = {method for method, box in page.method_boxes().items() if box.is_enabled()}
+    assert offered == {"silhouette", "gradient"}
+    page.ask(gateway, radiographs.pneumonia)
+    assert_shows_explanations(page, gateway.explain(radiographs.pneumonia))
 
 
 # Quality
@@ -346,6 +454,8 @@ def test_the_keyboard_is_enough(page: Page, tiny_gateway: Gateway, radiographs: 
     page.open(tiny_gateway)
     assert page.press(Keys.TAB) == page.part("file")
     page.choose(radiographs.pneumonia)
+    for box in page.method_boxes().values():
+        assert page.press(Keys.TAB) == box
     assert page.press(Keys.TAB) == page.part("submit")
     page.press(Keys.ENTER)
     page.wait_for_outcome()
@@ -421,13 +531,13 @@ def test_a_narrow_screen_stacks_the_pictures_and_never_scrolls_sideways(
     narrow: dict[str, object] = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
     page.devtools("Emulation.setDeviceMetricsOverride", narrow)
     try:
-        page.ask(tiny_gateway, radiographs.pneumonia)
+        page.ask(tiny_gateway, radiographs.pneumonia, *METHODS)
         width = page.run("return document.documentElement.scrollWidth")
         tops = [image.location["y"] for image in page.pictures()]
     finally:
         page.devtools("Emulation.clearDeviceMetricsOverride", {})
     assert width == 360
-    assert len(set(tops)) == 3
+    assert len(set(tops)) == 6
 
 
 def drop(page: Page, *files: Path) -> None:

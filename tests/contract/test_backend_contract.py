@@ -43,15 +43,23 @@ async def model_named(backend: InferenceBackend, name: str) -> ModelSpec:
 
 
 async def test_models_are_described_as_published(backend: InferenceBackend) -> None:
-    classifier, lungs, importance = await backend.models()
+    classifier, explaining, lungs, importance = await backend.models()
     image = TensorSpec("image", "uint8", (128, 128, 1))
     assert (classifier.name, classifier.version, classifier.max_batch_size) == ("classifier", "1", 64)
-    assert classifier.inputs == lungs.inputs == importance.inputs == (image,)
+    assert classifier.inputs == explaining.inputs == lungs.inputs == importance.inputs == (image,)
     assert classifier.outputs == (
         TensorSpec("logits", "float32", (2,)),
         TensorSpec("probabilities", "float32", (2,)),
         TensorSpec("ood_score", "float32", (1,)),
         TensorSpec("presentation", "float32", (4,)),
+    )
+    assert explaining.name == "classifier_explain"
+    assert explaining.outputs == (
+        TensorSpec("logits", "float32", (2,)),
+        TensorSpec("probabilities", "float32", (2,)),
+        TensorSpec("grad_cam", "float32", (8, 8)),
+        TensorSpec("grad_cam_plus_plus", "float32", (8, 8)),
+        TensorSpec("saliency", "float32", (128, 128)),
     )
     assert lungs.name == "lung_segmenter"
     assert lungs.outputs == (TensorSpec("mask", "float32", (128, 128)),)
@@ -60,7 +68,7 @@ async def test_models_are_described_as_published(backend: InferenceBackend) -> N
 
 
 async def test_models_carry_their_release(backend: InferenceBackend) -> None:
-    classifier, lungs, importance = await backend.models()
+    classifier, _, lungs, importance = await backend.models()
     assert classifier.release["labels"] == ["NORMAL", "PNEUMONIA"]
     assert classifier.release["decision_threshold"] == tiny.DECISION_THRESHOLD
     assert classifier.release["indeterminate_band"] == list(tiny.INDETERMINATE_BAND)
@@ -84,7 +92,7 @@ async def test_the_evidence_of_the_input_gate_is_what_numpy_computes(backend: In
     images = random_images(count)
     images[::2, :64] //= 3  # a contrast of top and bottom
     images[1::2, :64, :64] //= 3  # one of the diagonals
-    classifier, lungs, _ = await backend.models()
+    classifier, _, lungs, _ = await backend.models()
     answer = await backend.infer(classifier, {"image": images}, ["ood_score", "presentation"], timeout=30)
     assert_close(answer["ood_score"], tiny.ood_score_of(images), 1e-4)
     assert_close(answer["presentation"], tiny.presentation_of(images), 1e-5)
@@ -98,6 +106,18 @@ async def test_pixel_importance_answers_what_numpy_computes(backend: InferenceBa
     model = await model_named(backend, "pixel_importance")
     answer = await backend.infer(model, {"image": images}, ["importance"], timeout=30)
     assert_close(answer["importance"], tiny.importance_of(images), 1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 5, 64])
+async def test_maps_answer_what_numpy_computes_and_a_nan_comes_through(backend: InferenceBackend, count: int) -> None:
+    images = random_images(count)
+    images[0, :16, :16] = 255  # a map of the first image is not a number
+    model = await model_named(backend, "classifier_explain")
+    answer = await backend.infer(model, {"image": images}, ["saliency", "grad_cam", "grad_cam_plus_plus"], timeout=30)
+    assert np.isnan(answer["grad_cam"][0]).all()
+    assert_close(answer["grad_cam"], tiny.grad_cam_of(images), 1e-6)
+    assert_close(answer["grad_cam_plus_plus"], tiny.grad_cam_of(images) ** 2, 1e-6)
+    assert_close(answer["saliency"], tiny.saliency_of(images), 1e-8)
 
 
 async def test_only_the_wanted_outputs_are_answered(backend: InferenceBackend) -> None:
@@ -162,7 +182,7 @@ async def test_a_timeout_leaves_the_backend_usable(backend: InferenceBackend) ->
 
 
 async def test_concurrent_requests_are_not_mixed_up(backend: InferenceBackend) -> None:
-    classifier, _, importance = await backend.models()
+    classifier, *_, importance = await backend.models()
     batches = [random_images(1 + number % 4, seed=number) for number in range(32)]
 
     async def ask(number: int, images: Images) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from api.explain.gradient import explain_gradient, select_dominant_pixels
-from api.types import ExplainOptions, GradientFinding, Question, RelativeBox
+from api.types import ExplainOptions, GradientFinding, Question, RelativeBox, Subject
 
 MAP = np.array([[0.1, 0.2, 0.3, 0.4], [0.5, 0.45, 0.1, 0.1], [0.1, 0.1, 0.1, 0.1], [0.1, 0.1, 0.1, 0.1]], np.float32)
 
@@ -43,7 +43,8 @@ def test_a_constant_map_is_flagged_and_shows_nothing(level: float) -> None:
 
 def test_the_method_asks_for_its_own_image_and_uses_the_answer() -> None:
     image = np.arange(128 * 128, dtype=np.uint32).astype(np.uint8).reshape(128, 128)
-    explainer = explain_gradient(image, ExplainOptions(("gradient",), threshold=0.8))
+    subject = Subject(np.zeros((300, 400), np.uint8), image, {})
+    explainer = explain_gradient(subject, ExplainOptions(("gradient",), threshold=0.8))
     question = next(explainer)
     assert isinstance(question, Question)
     assert (question.model, question.outputs) == ("pixel_importance", ("importance",))

@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from api.explain.gradient import select_dominant_pixels
-from api.imaging.render import draw_gradient, draw_silhouette, encode_heatmap
+from api.imaging.render.box import draw_silhouette
+from api.imaging.render.dominant_pixels import draw_gradient
+from api.imaging.render.files import encode_heatmap
 from api.types import EncodedImage, OverlayFormat, RelativeBox, SilhouetteFinding
 
 UPPER_RIGHT = SilhouetteFinding("image_right", "image_upper_right", RelativeBox(0.5, 0, 1, 0.5), {})
@@ -77,7 +79,8 @@ def test_a_constant_map_colours_nothing() -> None:
 
 def test_the_heatmap_gives_back_the_raw_values() -> None:
     raw = np.linspace(0.2, 0.61, 64, dtype=np.float32).reshape(8, 8)
-    picture = encode_heatmap(select_dominant_pixels(raw, 0.7))
+    finding = select_dominant_pixels(raw, 0.7)
+    picture = encode_heatmap(finding.importance, finding.raw_range)
     assert picture.value_range is not None
     lowest, highest = picture.value_range
     restored = lowest + pixels_of(picture) / 255 * (highest - lowest)

@@ -381,6 +381,7 @@ def test_command_prints_a_line_per_good_model(repository: Path, capsys: pytest.C
     assert main(["check", "--repository", str(repository)]) == 0
     assert [line.split(":")[:2] for line in capsys.readouterr().out.splitlines()] == [
         ["classifier", " ok"],
+        ["classifier_explain", " ok"],
         ["lung_segmenter", " ok"],
         ["pixel_importance", " ok"],
     ]

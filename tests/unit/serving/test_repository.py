@@ -31,7 +31,7 @@ def config_with_release(release: str) -> ModelConfig:
 def test_reads_every_model_in_order(repository: Path) -> None:
     classifier, *others = read_repository(repository)
     names = (classifier.spec.name, *(model.spec.name for model in others))
-    assert names == ("classifier", "lung_segmenter", "pixel_importance")
+    assert names == ("classifier", "classifier_explain", "lung_segmenter", "pixel_importance")
     assert classifier.spec.inputs == (TensorSpec("image", "uint8", (128, 128, 1)),)
     assert classifier.spec.release["decision_threshold"] == tiny.DECISION_THRESHOLD
     assert classifier.onnx_file == repository / "classifier" / "1" / "model.onnx"
@@ -40,7 +40,7 @@ def test_reads_every_model_in_order(repository: Path) -> None:
 def test_reads_labels_of_the_outputs_that_have_some(repository: Path) -> None:
     classifier, *others = read_repository(repository)
     assert classifier.labels == {"probabilities": ("NORMAL", "PNEUMONIA")}
-    assert [model.labels for model in others] == [{}, {}]
+    assert [model.labels for model in others] == [classifier.labels, {}, {}]
 
 
 def test_serves_the_numerically_highest_version(repository: Path) -> None:
@@ -60,7 +60,7 @@ def test_hidden_folders_and_files_are_no_models(repository: Path) -> None:
     (repository / ".cache").mkdir()
     (repository / "README.md").write_text("")
     names = [model.spec.name for model in read_repository(repository)]
-    assert names == ["classifier", "lung_segmenter", "pixel_importance"]
+    assert names == ["classifier", "classifier_explain", "lung_segmenter", "pixel_importance"]
 
 
 def test_a_configuration_that_does_not_parse_names_file_and_line(repository: Path) -> None:
