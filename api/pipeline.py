@@ -8,13 +8,16 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 
-from api.catalogue import CLASSIFIER, LUNG_SEGMENTER, ModelCatalogue, identity
+import numpy as np
+from numpy.typing import NDArray
+
+from api.catalogue import CLASSIFIER, LUNG_SEGMENTER, ModelCatalogue, identity, input_size
 from api.decision import POSITIVE_LABEL, decision_rule
 from api.errors import DeadlineExceeded, NotAChestRadiograph
 from api.explain import METHODS, STUDY_SIZE
 from api.gate import CLASSIFIER_OUTPUTS, MASK, InputGate, gives_evidence, input_gate, refusal
 from api.imaging.decode import decode
-from api.imaging.preprocess import resize_antialiased
+from api.imaging.preprocess import resize_antialiased, to_model_input
 from api.imaging.render import render
 from api.inference import Inference, Request
 from api.rounds import advance, in_rounds
@@ -67,13 +70,13 @@ class Pipeline:
         with request.watch.stage("decode"):
             radiograph = await self._workers.run(decode, data, max_pixels=self.policy.max_pixels)
         classifier = await self.catalogue.find(CLASSIFIER)
-        prediction, quality = await self._judge(classifier, radiograph, request)
+        prediction, quality, lungs = await self._judge(classifier, radiograph, request)
         if quality is not None and not quality.is_chest_xray and self.policy.refuse_other_images:
             raise NotAChestRadiograph(refusal(quality))
         explanations: Mapping[str, Explanation] | None = None if options is None else {}
         if options is not None and (options.always or prediction.label == POSITIVE_LABEL):
             explaining = Request(request.deadline, Priority.EXPLANATION, request.watch)
-            explanations = await self._explain(classifier, radiograph, options, explaining)
+            explanations = await self._explain(classifier, radiograph, lungs, options, explaining)
         return Report(
             model=identity(classifier),
             radiograph=radiograph,
@@ -85,8 +88,11 @@ class Pipeline:
 
     async def _judge(
         self, classifier: ModelSpec, radiograph: Radiograph, request: Request
-    ) -> tuple[Prediction, Quality | None]:
-        """Ask classifier and lung segmenter at the same time. The quality is None if they give no evidence of it."""
+    ) -> tuple[Prediction, Quality | None, NDArray[np.float32] | None]:
+        """Ask classifier and lung segmenter at the same time.
+
+        The quality is None if they give no evidence of it, the lungs' mask if there is no segmenter.
+        """
         rule = decision_rule(classifier, self.policy.site)
         gate, segmenter = await self._input_gate(classifier)
         pixels = (radiograph.pixels,)
@@ -96,7 +102,8 @@ class Pipeline:
             asked.append((segmenter, Question(LUNG_SEGMENTER, pixels, (MASK,))))
         answer, *masks = await self._inference.ask(asked, request)
         quality = None if gate is None else await self._workers.run(gate.judge, answer, *masks)
-        return rule.decide(answer["probabilities"][0]), quality
+        lungs = np.asarray(masks[0][MASK][0], dtype=np.float32) if masks else None
+        return rule.decide(answer["probabilities"][0]), quality, lungs
 
     async def _input_gate(self, classifier: ModelSpec) -> tuple[InputGate | None, ModelSpec | None]:
         """Find the gate and the lung segmenter; with `refuse_other_images`, both have to be there."""
@@ -111,15 +118,20 @@ class Pipeline:
         return input_gate(classifier, segmenter), segmenter
 
     async def _explain(
-        self, classifier: ModelSpec, radiograph: Radiograph, options: ExplainOptions, request: Request
+        self,
+        classifier: ModelSpec,
+        radiograph: Radiograph,
+        lungs: NDArray[np.float32] | None,
+        options: ExplainOptions,
+        request: Request,
     ) -> Mapping[str, Explanation]:
         # Once: a request is explained by one version of each model.
         needed = dict.fromkeys(model for name in options.methods for model in METHODS[name].models)
         models = await self.catalogue.find_beside(classifier, needed)
+        releases = {name: model.release for name, model in models.items()}
         with request.watch.stage("preprocess"):
-            study = await self._workers.run(resize_antialiased, radiograph.pixels, STUDY_SIZE, STUDY_SIZE)
-        subject = Subject(radiograph.pixels, study, {name: model.release for name, model in models.items()})
-        findings = await self._find(subject, options, models, request)
+            views = await self._workers.run(_views, radiograph.pixels, input_size(classifier))
+        findings = await self._find(Subject(*views, lungs, releases), options, models, request)
         with request.watch.stage("render"):
             return {
                 name: await self._workers.run(render, radiograph, finding, options)
@@ -138,3 +150,10 @@ class Pipeline:
             if isinstance(step, Mapping):
                 return step
             answers = await self._inference.ask([(models[question.model], question) for question in step], request)
+
+
+def _views(
+    pixels: NDArray[np.uint8], size: tuple[int, int]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+    """Give the radiograph as sent, at the study's size, and as the classifier sees it."""
+    return pixels, resize_antialiased(pixels, STUDY_SIZE, STUDY_SIZE), to_model_input((pixels,), *size)[0, ..., 0]

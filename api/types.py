@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 ImageFormat: TypeAlias = Literal["jpeg", "png"]
+Fill: TypeAlias = Literal["blur", "mean", "black"]
+Trust: TypeAlias = Literal["quick", "full"]
 OverlayFormat: TypeAlias = Literal["png", "jpeg", "webp"]
 MapUnit: TypeAlias = Literal["log-odds", "log-odds per grey level", "arbitrary units"]
 
@@ -121,13 +123,16 @@ class Quality:
 class Subject:
     """What an explanation is made of; all methods of a request look at the same one.
 
-    `pixels` is the radiograph as sent, `study` its direct shrink to the study's 128 x 128 pixels: grey levels,
-    ``[rows, columns]``, 0 (black) to 255. `releases` holds what was published with the models that the methods name,
-    by model.
+    `pixels` is the radiograph as sent, `study` its direct shrink to the study's 128 x 128 pixels, `seen` what the
+    classifier sees of it: grey levels, ``[rows, columns]``, 0 (black) to 255. `lungs` is the lung segmenter's mask of
+    the whole frame at its own resolution, 0 to 1; None if the models cannot tell. `releases` holds what was published
+    with the models that the methods name, by model.
     """
 
     pixels: NDArray[np.uint8]
     study: NDArray[np.uint8]
+    seen: NDArray[np.uint8]
+    lungs: NDArray[np.float32] | None
     releases: Mapping[str, Mapping[str, Any]]
 
 
@@ -248,13 +253,22 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class ExplainOptions:
-    """What a client asks of the explanations. `threshold` is 0.5 to 1, `overlay_size` the longest side in pixels."""
+    """What a client asks of the explanations.
+
+    `threshold` is 0.5 to 1, `overlay_size` the longest side in pixels. `regions` is the number of regions of a grid,
+    None for the study's own halves and quadrants; with `lungs` the grid lies on the lungs alone. `fill` is what hides a
+    region. `trust` says whether the explanations are put to the test with further inferences.
+    """
 
     methods: tuple[str, ...]
     threshold: float = 0.7
     always: bool = False
     overlay_format: OverlayFormat = "png"
     overlay_size: int = 512
+    regions: int | None = None
+    lungs: bool = False
+    fill: Fill = "blur"
+    trust: Trust = "quick"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api.explain import DEFAULT_METHODS, METHODS
+from api.explain.grid import GRIDS
 from api.types import ExplainOptions, MapUnit
 
 DISCLAIMER = (
@@ -12,6 +13,7 @@ DISCLAIMER = (
 )
 
 
+_GRIDS = ", ".join(f"{count} ({rows} x {columns})" for count, (rows, columns) in GRIDS.items())
 _LEFT_OUT_IF_NONE = Field(exclude_if=lambda value: value is None)
 
 
@@ -208,6 +210,12 @@ def _check_methods(methods: str) -> str:
     return ",".join(dict.fromkeys(names))
 
 
+def _check_regions(regions: int | None) -> int | None:
+    if regions is not None and regions not in GRIDS:
+        raise ValueError(f"must be one of {', '.join(map(str, GRIDS))}")
+    return regions
+
+
 class NoQuery(_Schema):
     """Query of `/v1/predict`: none."""
 
@@ -233,8 +241,37 @@ class ExplainQuery(_Schema):
     always: Annotated[bool, Field(description="Explain a NORMAL answer too.")] = False
     overlay_format: Literal["png", "jpeg", "webp"] = "png"
     overlay_size: Annotated[int, Field(ge=64, le=2048, description="Longest side of an overlay, in pixels.")] = 512
+    regions: Annotated[
+        int | None,
+        AfterValidator(_check_regions),
+        Field(
+            description=f"Regions of the grid of `silhouette` and `occlusion`: {_GRIDS}. Without it, the study's "
+            "halves and quadrants."
+        ),
+    ] = None
+    lungs: Annotated[bool, Field(description="Lay the grid of `silhouette` on the lungs, and look at them alone.")] = (
+        False
+    )
+    fill: Annotated[
+        Literal["blur", "mean", "black"],
+        Field(description="What hides a region for `occlusion`: its blurred self, the mean around it, or black."),
+    ] = "blur"
+    trust: Annotated[
+        Literal["quick", "full"],
+        Field(description="`full` puts the maps to the test with further inferences: stability, deletion, insertion."),
+    ] = "quick"
 
     def options(self) -> ExplainOptions:
         """Translate into the pipeline's terms."""
         methods = tuple(self.methods.split(","))
-        return ExplainOptions(methods, self.threshold, self.always, self.overlay_format, self.overlay_size)
+        return ExplainOptions(
+            methods,
+            self.threshold,
+            self.always,
+            self.overlay_format,
+            self.overlay_size,
+            self.regions,
+            self.lungs,
+            self.fill,
+            self.trust,
+        )

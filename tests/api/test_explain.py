@@ -116,7 +116,12 @@ async def test_overlays_have_the_size_and_format_asked_for(client: httpx.AsyncCl
         {"methods": ""},
         {"methods": "silhouette,"},
         {"always": "perhaps"},
-        {"regions": "8"},
+        {"regions": "5"},
+        {"regions": "four"},
+        {"fill": "noise"},
+        {"trust": "blind"},
+        {"lungs": "left"},
+        {"smooth": "true"},
     ],
 )
 async def test_parameters_out_of_range_or_unknown_are_refused(client: httpx.AsyncClient, query: dict[str, str]) -> None:

@@ -43,7 +43,7 @@ def test_a_constant_map_is_flagged_and_shows_nothing(level: float) -> None:
 
 def test_the_method_asks_for_its_own_image_and_uses_the_answer() -> None:
     image = np.arange(128 * 128, dtype=np.uint32).astype(np.uint8).reshape(128, 128)
-    subject = Subject(np.zeros((300, 400), np.uint8), image, {})
+    subject = Subject(np.zeros((300, 400), np.uint8), image, image, None, {})
     explainer = explain_gradient(subject, ExplainOptions(("gradient",), threshold=0.8))
     question = next(explainer)
     assert isinstance(question, Question)

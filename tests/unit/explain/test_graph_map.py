@@ -18,7 +18,7 @@ PIXELS, STUDY = np.zeros((30, 40), np.uint8), np.zeros((128, 128), np.uint8)
 
 
 def subject_with(scales: Any) -> Subject:
-    return Subject(PIXELS, STUDY, {"classifier_explain": {"map_scales": scales}})
+    return Subject(PIXELS, STUDY, STUDY, None, {"classifier_explain": {"map_scales": scales}})
 
 
 def explain(method: str, values: NDArray[np.float32], threshold: float = 0.7) -> tuple[Question, MapFinding]:
@@ -116,6 +116,6 @@ def test_a_scale_that_is_missing_or_wrong_breaks_the_contract_and_is_named(scale
 
 
 def test_a_release_without_scales_is_refused_before_the_model_is_asked() -> None:
-    subject = Subject(PIXELS, STUDY, {"classifier_explain": {}})
+    subject = Subject(PIXELS, STUDY, STUDY, None, {"classifier_explain": {}})
     with pytest.raises(BackendProtocolError):
         next(METHODS["saliency"].explain(subject, ExplainOptions(("saliency",))))
