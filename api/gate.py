@@ -15,9 +15,6 @@ _TOLERANCE = 1e-3
 _FINDINGS: Mapping[str, str] = {
     UNLIKE_TRAINING_DATA: "it is unlike the radiographs that the model has learned from",
     LUNGS_NOT_FOUND: "no lungs were found in it",
-    "rotated": "it seems to be rotated",
-    "inverted": "black and white seem to be inverted",
-    "lateral": "it seems to be a lateral view",
 }
 
 

@@ -46,7 +46,8 @@ def assess(
 
     It is none if `ood_score` is over `refuse`, or over `unlike` while the mask is not that of lungs. The mask counts
     for a frontal presentation alone: the segmenter finds no lungs in chests that are rotated, inverted or seen from
-    the side. The one of the two limits that applies is L; ``score = 1 / (1 + 9 ** ((ood_score - L) / (refuse -
+    the side. An image that is no chest radiograph is not said to be one of these. The one of the two limits that
+    applies is L; ``score = 1 / (1 + 9 ** ((ood_score - L) / (refuse -
     unlike)))`` is 0.5 at L and falls with `ood_score`; with a plausible mask it is 0.9 at `unlike`.
 
     Parameters
@@ -69,7 +70,7 @@ def assess(
         NOT_A_CHEST_RADIOGRAPH: not is_chest_xray,
         UNLIKE_TRAINING_DATA: ood_score > limits.unlike,
         LUNGS_NOT_FOUND: not lungs_found,
-        shown: shown != FRONTAL,
+        shown: shown != FRONTAL and is_chest_xray,
     }
     return Quality(
         is_chest_xray, _score(ood_score, limit, limits), tuple(code for code, holds in found.items() if holds)

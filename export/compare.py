@@ -15,8 +15,17 @@ from export.steps import is_gradient_model, prepare_for_inference
 _YARDSTICK = "/"  # no name of a run folder
 
 
-def compare_runs(runs: Sequence[Path], out: Path) -> None:
+def compare_runs(runs: Sequence[Path], out: Path, notes: Sequence[str] = ()) -> None:
     """Write the comparison table of several runs into a Markdown file, between its markers where it has them.
+
+    Parameters
+    ----------
+    runs
+        Run folders, one for each row.
+    out
+        The Markdown file.
+    notes
+        What to say under the table of these very runs, a paragraph each.
 
     Raises
     ------
@@ -34,7 +43,7 @@ def compare_runs(runs: Sequence[Path], out: Path) -> None:
     times = median_latencies(models)
     contenders = [read_contender(run, parameters[run.name], times[run.name]) for run in runs]
     text = out.read_text() if out.is_file() else ""
-    out.write_text(insert_table(text, comparison_table(contenders, times[_YARDSTICK])))
+    out.write_text(insert_table(text, comparison_table(contenders, times[_YARDSTICK], notes)))
 
 
 def _model_to_time(run: Path, network: keras.Model) -> bytes:

@@ -30,7 +30,7 @@ from export.evaluation.record import nested_figures, targets_and_patients, write
 from export.evaluation.scoring import UNCALIBRATED_THRESHOLD, measured_file, score_run, score_with_keras
 from export.evaluation.shortcut import Judge, find_masks, score_shortcuts
 from export.gate.build import RULE as GATE_RULE
-from export.gate.build import build_gate
+from export.gate.build import BuiltGate, build_gate
 from export.release.conversion import (
     convert_classifier,
     convert_pixel_importance,
@@ -52,7 +52,9 @@ _DECISION = "decision.json"
 OfficialSplit = Literal["val", "test"]
 
 
-def convert_run(run: Path, sources: Sources, policy: DecisionPolicy = DEFAULT_POLICY) -> None:
+def convert_run(
+    run: Path, sources: Sources, policy: DecisionPolicy = DEFAULT_POLICY, *, with_gate: bool = True
+) -> None:
     """Write `model.onnx` and its figures on held-out patients; for a classifier also `decision.json`.
 
     Parameters
@@ -65,6 +67,8 @@ def convert_run(run: Path, sources: Sources, policy: DecisionPolicy = DEFAULT_PO
         alone: only its pixel weights are served.
     policy
         What the threshold is chosen for.
+    with_gate
+        Whether a classifier gets the input gate; without it a run can be compared, but not published.
 
     Raises
     ------
@@ -76,7 +80,7 @@ def convert_run(run: Path, sources: Sources, policy: DecisionPolicy = DEFAULT_PO
     if is_gradient_model(run):
         onnx.save(convert_pixel_importance(load_trained(run)), run / "model.onnx")
     else:
-        write_json(run / _DECISION, _convert_classifier(run, sources, evidence, policy))
+        write_json(run / _DECISION, _convert_classifier(run, sources, evidence, policy, with_gate))
     _measure_held_out(run, sources, evidence, policy)
 
 
@@ -130,8 +134,11 @@ def evaluate_held_out(run: Path, sources: Sources) -> Figures:
     if not decision:
         return _measure_held_out(run, sources, _gather(run, sources), DEFAULT_POLICY)
     policy = DecisionPolicy(decision["policy_rule"], decision["policy_rate"])
+    balanced = decision["style_balanced"]
     sources = replace(
-        sources, balance_styles=decision["style_balanced"], threshold_population=decision["threshold_population"]
+        sources,
+        balance_styles={False: "none", True: "all"}.get(balanced, balanced),  # runs of versions 1 and 2 say yes or no
+        threshold_population=decision["threshold_population"],
     )
     return _measure_held_out(run, sources, _gather(run, sources), policy)
 
@@ -153,31 +160,44 @@ def _gather(run: Path, sources: Sources) -> Evidence:
     return gather_evidence(sources, open_judge)
 
 
-def _convert_classifier(run: Path, sources: Sources, evidence: Evidence, policy: DecisionPolicy) -> dict[str, Any]:
+def _convert_classifier(
+    run: Path, sources: Sources, evidence: Evidence, policy: DecisionPolicy, with_gate: bool
+) -> dict[str, Any]:
     calibration, thresholds = calibrate(evidence.held_out, policy)
     network = prepare_for_inference(run)
-    built = build_gate(network, *split_examples(read_plan(run), sources.data), sources.data)
-    model = convert_classifier(network, calibration, built.gate)
+    built = _build_gate(run, network, sources.data) if with_gate else None
+    model = convert_classifier(network, calibration, built.gate if built else None)
     images = load_images(read_split(sources.data, "val"), read_plan(run).image_size)[:_PARITY_IMAGES]
     parity = _check_parity(model, network, calibration, images)
-    require_gate_parity(model, network, built.gate, images)
+    if built:
+        require_gate_parity(model, network, built.gate, images)
     onnx.save(model, run / "model.onnx")
     return {
         **asdict(calibration),
         **asdict(thresholds),
-        "policy": policy.describe(sources.threshold_population),
+        "policy": policy.describe(sources.threshold_population, sources.balance_styles),
         "policy_rule": policy.rule,
         "policy_rate": policy.rate,
         "style_balanced": sources.balance_styles,
         "threshold_population": sources.threshold_population,
         "prevalence": round(prevalence_of(evidence.held_out), 4),
         "parity": parity,
+        **(_gate_facts(built) if built else {}),
+        **origin_of(sources.held_out_runs),
+        **hashes(run, "model.onnx"),
+    }
+
+
+def _build_gate(run: Path, network: keras.Model, data: Path) -> BuiltGate:
+    return build_gate(network, *split_examples(read_plan(run), data), data)
+
+
+def _gate_facts(built: BuiltGate) -> dict[str, Any]:
+    return {
         "presentations": built.gate.presentations,
         "ood_limits": asdict(built.limits),
         "ood_rule": GATE_RULE,
         "ood_out_of_fold": built.out_of_fold,
-        **origin_of(sources.held_out_runs),
-        **hashes(run, "model.onnx"),
     }
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 Rule = Literal["sensitivity", "specificity", "accuracy", "youden"]
+StyleBalance = Literal["none", "calibration", "all"]  # what is fitted with weights against style and view
 _BAND_SENSITIVITIES = (0.99, 0.95)
 _BAND_SPECIFICITY = 0.99
 _LOWEST, _HIGHEST = 0.01, 0.99  # a threshold beyond them would rest on a handful of images
@@ -45,9 +46,17 @@ class DecisionPolicy:
         if needs_rate != (self.rate is not None) or not 0 < (self.rate or 0.5) < 1:
             raise ValueError(f"A kept rate must lie between 0 and 1, a best one has none. Received: {self}")
 
-    def describe(self, population: str = "") -> str:
-        """Say it in words, for a model card; `population` is what the threshold is chosen on, if not all."""
-        place = f"on held-out {population or 'patients'} of the training data"
+    def describe(self, population: str = "", balance: StyleBalance = "none") -> str:
+        """Say it in words, for a model card.
+
+        Parameters
+        ----------
+        population
+            What the threshold is chosen on, empty for all.
+        balance
+            What is fitted with weights that keep style and view from telling the label.
+        """
+        place = f"on held-out {population or 'patients'} of the training data{_BALANCES[balance]}"
         if self.rule == "sensitivity":
             return f"highest threshold with sensitivity >= {self.rate} {place}"
         if self.rule == "specificity":
@@ -57,6 +66,13 @@ class DecisionPolicy:
 
 _NAMES: Mapping[str, str] = MappingProxyType(
     {"accuracy": "accuracy", "youden": "sum of sensitivity and specificity (Youden)"}
+)
+_BALANCES: Mapping[StyleBalance, str] = MappingProxyType(
+    {
+        "none": "",
+        "calibration": ", without weights; the calibration is weighted against style and view",
+        "all": ", weighted against style and view, as is the calibration",
+    }
 )
 DEFAULT_POLICY = DecisionPolicy()
 

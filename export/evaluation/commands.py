@@ -4,10 +4,11 @@ import argparse
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from export.compare import compare_runs
 from export.data.examples import ADULTS, CHILDREN
-from export.evaluation.calibration import DEFAULT_POLICY, DecisionPolicy
+from export.evaluation.calibration import DEFAULT_POLICY, DecisionPolicy, StyleBalance
 from export.evaluation.comparison import BEGIN, END
 from export.evaluation.evidence import Sources
 from export.steps import convert_run, evaluate_held_out, evaluate_run
@@ -28,14 +29,21 @@ def add_convert_arguments(parser: argparse.ArgumentParser) -> None:
     policy.add_argument("--best", choices=["accuracy", "youden"], help="threshold with the highest value of this")
     parser.add_argument(
         "--balance-styles",
-        action="store_true",
-        help="weigh the held-out images so that neither the processing style nor the view tells the label",
+        choices=get_args(StyleBalance),
+        default="none",
+        help="what is fitted to held-out images weighted so that neither the processing style nor the view tells the "
+        "label: nothing (default), the calibration alone, or the calibration and the threshold",
     )
     parser.add_argument(
         "--threshold-on",
         choices=[CHILDREN, ADULTS],
         default="",
         help="choose the threshold on this population alone; the calibration is fitted to all",
+    )
+    parser.add_argument(
+        "--no-gate",
+        action="store_true",
+        help="leave the input gate out, which takes long to fit: for a run that is compared, not published",
     )
     parser.set_defaults(step=_convert)
 
@@ -55,7 +63,8 @@ def add_compare_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, help=f"Markdown file; a table between {BEGIN} and {END} is replaced"
     )
-    parser.set_defaults(step=lambda a: compare_runs(a.runs, a.out))
+    parser.add_argument("--note", nargs="+", default=(), help="what to say under the table of these runs")
+    parser.set_defaults(step=lambda a: compare_runs(a.runs, a.out, a.note))
 
 
 def _add_held_out_runs(parser: argparse.ArgumentParser) -> None:
@@ -86,7 +95,7 @@ def _convert(arguments: argparse.Namespace) -> None:
         balance_styles=arguments.balance_styles,
         threshold_population=arguments.threshold_on,
     )
-    convert_run(arguments.run, sources, _policy(arguments))
+    convert_run(arguments.run, sources, _policy(arguments), with_gate=not arguments.no_gate)
 
 
 def _policy(arguments: argparse.Namespace) -> DecisionPolicy:

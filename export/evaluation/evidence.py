@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from export.data.examples import Example, load_images, targets_of
 from export.data.weights import sample_weights
-from export.evaluation.calibration import PlattScaling, fit_platt
+from export.evaluation.calibration import PlattScaling, StyleBalance, fit_platt
 from export.evaluation.held_out import HeldOut
 from export.evaluation.shortcut import Judge, LungMasks, ShortcutScores, find_masks, score_shortcuts
 from export.training.plan import read_plan
@@ -20,15 +20,16 @@ from export.training.records import read_held_out
 class Sources:
     """Where the evidence comes from: the data set, the runs with a fold held out, and how lungs are found.
 
-    `segmenter` is an ONNX file that finds lungs, or None for the reference masks of the data. `balance_styles` weighs
-    the images so that the processing style, for adults the view, says nothing about the label. `threshold_population`
-    names the population that the threshold is chosen on, empty for all.
+    `segmenter` is an ONNX file that finds lungs, or None for the reference masks of the data. `balance_styles` says
+    what is fitted to images weighted so that the processing style, for adults the view, does not tell the label: the
+    calibration, or the threshold too. `threshold_population` names the population that the threshold is chosen on,
+    empty for all.
     """
 
     data: Path
     held_out_runs: Sequence[Path]
     segmenter: Path | None = None
-    balance_styles: bool = False
+    balance_styles: StyleBalance = "none"
     threshold_population: str = ""
 
 
@@ -74,13 +75,14 @@ def gather_evidence(sources: Sources, open_judge: Callable[[Path], Judge]) -> Ev
     examples = [example for fold in folds for example in fold.examples]
     if len({example.path for example in examples}) < len(examples):
         raise ValueError(f"Each run must hold out other images. Received: {[r.name for r in sources.held_out_runs]}")
+    style_weights = None if sources.balance_styles == "none" else _style_weights(examples, folds)
     held_out = HeldOut(
         log_odds=np.concatenate([fold.log_odds for fold in folds]),
         targets=targets_of(examples)[:, 0].astype(np.int64),
         patients=[example.patient for example in examples],
         networks=_network_numbers(folds) if len(folds) > 1 else None,
-        weights=_style_weights(examples, folds) if sources.balance_styles else None,
-        deciding=_members(examples, sources.threshold_population) if sources.threshold_population else None,
+        weights=style_weights,
+        deciding=_deciding(examples, sources, style_weights),
     )
     return Evidence(held_out, examples, _pooled_shortcut(folds), folds[0].lungs.source)
 
@@ -92,8 +94,13 @@ def _judge_fold(run: Path, sources: Sources, judge: Judge) -> _Fold:
     return _Fold(examples, images, judge(images), lungs, score_shortcuts(judge, images, lungs))
 
 
-def _members(examples: Sequence[Example], population: str) -> NDArray[np.bool_]:
-    return np.array([example.population == population for example in examples])
+def _deciding(
+    examples: Sequence[Example], sources: Sources, style_weights: NDArray[np.float64] | None
+) -> NDArray[np.float64]:
+    """Weigh each image for the choice of the threshold; those of another population count nothing."""
+    population = sources.threshold_population
+    chosen = np.array([population in ("", example.population) for example in examples], dtype=np.float64)
+    return chosen * style_weights if style_weights is not None and sources.balance_styles == "all" else chosen
 
 
 def _network_numbers(folds: Sequence[_Fold]) -> NDArray[np.int64]:

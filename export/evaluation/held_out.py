@@ -1,7 +1,7 @@
 """Calibration, thresholds and honest figures from the patients that a run has not seen."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from export.evaluation.metrics import Figures, Judgements, balanced_figures, eva
 from export.evaluation.scoring import UNCALIBRATED_THRESHOLD
 from export.release.provenance import sha256_of
 from export.training.plan import read_plan
+from export.training.recipe import read_recipe
 
 _GROUPS = 5
 
@@ -32,7 +33,8 @@ class HeldOut:
     """Log-odds of images that a network has not seen, their targets, shape ``[n]`` each, and their patients.
 
     `networks` names the network that judged each image, where folds were judged by several; `weights` says how much
-    each image counts in the calibration and the threshold. Shape ``[n]`` each, or None for one network and one weight.
+    each image counts in the calibration, `deciding` how much in the choice of the threshold, 0 for not at all. Shape
+    ``[n]`` each, or None: one network, one weight for all, and a threshold weighted as the calibration.
     """
 
     log_odds: NDArray[np.float64]
@@ -40,7 +42,7 @@ class HeldOut:
     patients: Sequence[str]
     networks: NDArray[np.int64] | None = None
     weights: NDArray[np.float64] | None = None
-    deciding: NDArray[np.bool_] | None = None
+    deciding: NDArray[np.float64] | None = None
 
     def part(self, images: NDArray[np.int64]) -> "HeldOut":
         """Take some of the images."""
@@ -60,25 +62,27 @@ def require_same_plan(run: Path, held_out_run: Path) -> None:
     Raises
     ------
     ValueError
-        The plans differ in more than the fold, or the fold has chosen the epoch of the network it is to judge.
+        The plans, or those of the runs that they started from, differ in more than the fold and the names of run
+        folders, or the fold has chosen the epoch of the network it is to judge.
     """
-    plan, held_out_plan = (read_plan(folder) for folder in (run, held_out_run))
-    if replace(held_out_plan, fold=plan.fold) != plan:
-        raise ValueError(f"The plans must be equal but for the fold. Received: {plan} and {held_out_plan}")
-    if plan.patience != 0:
-        raise ValueError(f"Both runs must be trained with patience=0. Received: patience={plan.patience}")
+    recipe, held_out_recipe = (read_recipe(folder) for folder in (run, held_out_run))
+    if differing := sorted(key for key in recipe if recipe[key] != held_out_recipe[key]):
+        received = " and ".join(str({key: each[key] for key in differing}) for each in (recipe, held_out_recipe))
+        raise ValueError(f"The plans must be equal but for the fold. Received: {received}")
+    if recipe["patience"] != 0:
+        raise ValueError(f"Both runs must be trained with patience=0. Received: patience={recipe['patience']}")
 
 
 def calibrate(held_out: HeldOut, policy: DecisionPolicy = DEFAULT_POLICY) -> tuple[PlattScaling, DecisionThresholds]:
-    """Fit what is shipped: the calibration on all images, the thresholds on those that decide.
+    """Fit what is shipped: the calibration on all images, the thresholds on those that decide, each by its weights.
 
     The log-odds of several networks are pooled as they are: the shipped network's own scale is one more draw of the
     same kind, so the calibration has to allow for their spread.
     """
     calibration = fit_platt(held_out.log_odds, held_out.targets, held_out.weights)
-    deciding = held_out if held_out.deciding is None else held_out.part(np.flatnonzero(held_out.deciding))
-    probabilities = sigmoid(calibration.apply(deciding.log_odds))
-    return calibration, choose_thresholds(probabilities, deciding.targets, policy, deciding.weights)
+    probabilities = sigmoid(calibration.apply(held_out.log_odds))
+    deciding = held_out.weights if held_out.deciding is None else held_out.deciding
+    return calibration, choose_thresholds(probabilities, held_out.targets, policy, deciding)
 
 
 def prevalence_of(held_out: HeldOut) -> float:

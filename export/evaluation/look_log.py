@@ -23,7 +23,14 @@ def logged_look(log: Path, run: Path, images: int) -> Iterator[dict[str, Any]]:
     FileNotFoundError
         The run is not converted, or the log cannot be opened; nothing has been looked at.
     """
-    started = (f"{datetime.now(UTC):%Y-%m-%d}", read_plan(run).architecture, f"`{sha256_of(run / 'model.onnx')[:16]}`")
+    with logged_look_at(log, read_plan(run).architecture, run / "model.onnx", images) as figures:
+        yield figures
+
+
+@contextmanager
+def logged_look_at(log: Path, architecture: str, model: Path, images: int) -> Iterator[dict[str, Any]]:
+    """Log a look with a model file of no run folder, as `logged_look` does."""
+    started = (f"{datetime.now(UTC):%Y-%m-%d}", architecture, f"`{sha256_of(model)[:16]}`")
     figures: dict[str, Any] = {"auc": "not finished", "accuracy": ""}
     with log.open("a") as file:
         file.write(f"| {' | '.join(started)} | {images} | ")

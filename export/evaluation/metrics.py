@@ -116,9 +116,12 @@ def weighted_auc(
 
 
 def auc_interval(
-    scores: NDArray[np.float64], targets: NDArray[np.int64], patients: Sequence[str]
+    scores: NDArray[np.float64],
+    targets: NDArray[np.int64],
+    patients: Sequence[str],
+    weights: NDArray[np.float64] | None = None,
 ) -> tuple[float, float] | None:
-    """Give the 95 % percentile interval of the AUC over resampled patients.
+    """Give the 95 % percentile interval of the AUC over resampled patients, each image counting by its weight.
 
     Images of one patient are alike; drawing images would make the interval too narrow. Resamples that miss a
     class are left out.
@@ -127,11 +130,12 @@ def auc_interval(
         return None
     names, membership = np.unique(np.asarray(patients), return_inverse=True)
     _, ranks = np.unique(scores, return_inverse=True)
+    shares = np.ones(len(targets)) if weights is None else weights
     generator = np.random.default_rng(0)
     values = []
     for _ in range(_RESAMPLES):
         drawn = np.bincount(generator.integers(0, len(names), len(names)), minlength=len(names))
-        values.append(_auc_of_ranks(ranks, targets, drawn[membership].astype(np.float64)))
+        values.append(_auc_of_ranks(ranks, targets, drawn[membership] * shares))
     lower, upper = np.quantile([value for value in values if value is not None], [0.025, 0.975])
     return float(lower), float(upper)
 

@@ -1,6 +1,6 @@
-"""Fits the gate of a network and chooses its limits by what it says of patients that it was not fitted to."""
+"""Fits the gate of a network, and chooses and measures its limits by patients that it was not fitted to."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,15 @@ from sklearn.model_selection import GroupKFold
 from export.data.examples import Example, fold_group
 from export.gate.features import gate_features
 from export.gate.fitting import FRONTAL, ClassifiedFeatures, Gate, fit_gate
-from export.gate.pictures import LATERAL, Picture, features_of, pictures_to_fit
+from export.gate.halves import measures
+from export.gate.pictures import LATERAL, Picture, disturbed_radiographs, features_of, lateral_pictures, radiographs
 
 _FOLDS = 5
 _UNLIKE_QUANTILE = 0.99
-_SLACK = 1.15  # lies between disturbed radiographs and the kinds of `export.gate.drawings.CHOSEN_WITH`
+_SLACK = 1.25  # lies between disturbed radiographs and the kinds of `export.gate.drawings.CHOSEN_WITH`
 RULE = (
-    f"unlike: the {_UNLIKE_QUANTILE:.0%} quantile of the out-of-fold scores of frontal radiographs, the larger one of "
-    f"the populations; refuse: {_SLACK} times that"
+    f"unlike: the {_UNLIKE_QUANTILE:.0%} quantile of the scores of frontal radiographs that the gate was not fitted "
+    f"to, of half of their patients, the larger one of the populations; refuse: {_SLACK} times that"
 )
 
 
@@ -34,7 +35,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class BuiltGate:
-    """A gate, its limits, and what it says of radiographs when fitted without their patients."""
+    """A gate, its limits, and what a gate not fitted to their patients says of radiographs that chose no limit."""
 
     gate: Gate
     limits: Limits
@@ -42,7 +43,7 @@ class BuiltGate:
 
 
 def build_gate(network: keras.Model, examples: Sequence[Example], held_out: Sequence[Example], data: Path) -> BuiltGate:
-    """Fit a gate on all radiographs and measure it on patients left out.
+    """Fit a gate to the radiographs that a network was trained on; choose and measure its limits on patients left out.
 
     Parameters
     ----------
@@ -51,51 +52,58 @@ def build_gate(network: keras.Model, examples: Sequence[Example], held_out: Sequ
     examples
         The frontal radiographs that it was trained on.
     held_out
-        Radiographs that the network has not seen. If there are any, the limits come from them and from nothing else;
-        without, each fifth of the patients is judged by a gate fitted to the others.
+        Radiographs that the network has not seen. If there are any, the gate is not fitted to them, half of their
+        patients choose the limits, and the other half measure it; without, each fifth of the patients is judged by a
+        gate fitted to the others.
     data
         The data set, for lateral views.
     """
-    pictures = pictures_to_fit([*examples, *held_out], data)
-    features = features_of(pictures, gate_features(network))
-    scores, named = _judge_out_of_fold(features, _splits(features, held_out))
-    judged = np.isfinite(scores)
-    limits = _choose_limits(features, scores, judged & _plain(pictures))
-    return BuiltGate(fit_gate(features), limits, _summarise(features, pictures, scores, named, limits))
+    looked_at = gate_features(network)
+    pictures = [*radiographs(examples), *disturbed_radiographs(examples), *lateral_pictures(data)]
+    features = features_of(pictures, looked_at)
+    gate = fit_gate(features)
+    if not held_out:
+        return BuiltGate(gate, *_choose_and_measure(pictures, _judge_out_of_fold(features)))
+    unseen = radiographs(held_out)
+    return BuiltGate(gate, *_choose_and_measure(unseen, _judge(gate, features_of(unseen, looked_at))))
 
 
-def _splits(
-    features: ClassifiedFeatures, held_out: Sequence[Example]
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Give the positions to fit to and to judge; the file of a lateral view counts as its patient."""
-    if held_out:
-        unseen = np.isin(features.patients, [example.patient for example in held_out])
-        yield np.flatnonzero(~unseen), np.flatnonzero(unseen)
-        return
+@dataclass(frozen=True, slots=True)
+class _Verdicts:
+    """Score and presentation of n pictures, shape ``[n]`` each."""
+
+    scores: NDArray[np.float64]
+    named: NDArray[np.str_]
+
+
+def _judge(gate: Gate, features: ClassifiedFeatures) -> _Verdicts:
+    named = np.array(gate.presentations)[gate.presentation(features.values).argmax(axis=1)]
+    return _Verdicts(gate.ood_score(features.values), named)
+
+
+def _judge_out_of_fold(features: ClassifiedFeatures) -> _Verdicts:
+    """Judge each fifth of the patients by a gate fitted to the others; the file of a lateral view counts as one."""
+    verdicts = _Verdicts(np.empty(len(features.values)), np.full(len(features.values), "", dtype="<U16"))
     groups = [fold_group(patient) for patient in features.patients]
-    yield from GroupKFold(_FOLDS, shuffle=True, random_state=0).split(groups, groups=groups)
+    for rest, part in GroupKFold(_FOLDS, shuffle=True, random_state=0).split(groups, groups=groups):
+        judged = _judge(fit_gate(features.take(rest)), features.take(part))
+        verdicts.scores[part], verdicts.named[part] = judged.scores, judged.named
+    return verdicts
 
 
-def _judge_out_of_fold(
-    features: ClassifiedFeatures, splits: Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]
-) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
-    """Give score and presentation of each picture, shape ``[n]``; NaN where no split has judged it."""
-    scores = np.full(len(features.values), np.nan)
-    named = np.full(len(features.values), "", dtype="<U16")
-    for rest, part in splits:
-        gate = fit_gate(features.take(rest))
-        scores[part] = gate.ood_score(features.values[part])
-        named[part] = np.array(gate.presentations)[gate.presentation(features.values[part]).argmax(axis=1)]
-    return scores, named
+def _choose_and_measure(
+    pictures: Sequence[Picture], verdicts: _Verdicts
+) -> tuple[Limits, Mapping[str, Mapping[str, Any]]]:
+    """Let one half of the patients choose the limits, and count what these say of the other half."""
+    measuring = np.array([measures(picture.patient) for picture in pictures])
+    limits = _choose_limits(pictures, verdicts.scores, ~measuring)
+    return limits, _summarise(pictures, verdicts, limits, measuring)
 
 
-def _plain(pictures: Sequence[Picture]) -> NDArray[np.bool_]:
-    return np.array([picture.original and picture.kind.presentation == FRONTAL for picture in pictures])
-
-
-def _choose_limits(features: ClassifiedFeatures, scores: NDArray[np.float64], plain: NDArray[np.bool_]) -> Limits:
+def _choose_limits(pictures: Sequence[Picture], scores: NDArray[np.float64], choosing: NDArray[np.bool_]) -> Limits:
     """Follow `RULE`; rounded up to 4 digits."""
-    populations = np.array([kind.population for kind in features.kinds])
+    plain = choosing & [picture.original and picture.kind.presentation == FRONTAL for picture in pictures]
+    populations = np.array([picture.kind.population for picture in pictures])
     unlike = max(
         float(np.quantile(scores[plain & (populations == name)], _UNLIKE_QUANTILE))
         for name in np.unique(populations[plain])
@@ -104,24 +112,21 @@ def _choose_limits(features: ClassifiedFeatures, scores: NDArray[np.float64], pl
 
 
 def _summarise(
-    features: ClassifiedFeatures,
-    pictures: Sequence[Picture],
-    scores: NDArray[np.float64],
-    named: NDArray[np.str_],
-    limits: Limits,
+    pictures: Sequence[Picture], verdicts: _Verdicts, limits: Limits, measuring: NDArray[np.bool_]
 ) -> dict[str, dict[str, Any]]:
-    """Count, for each kind: frontal radiographs as they came, the others as derived."""
+    """Count, for each kind: frontal and lateral radiographs as they came, the others as derived."""
     rows: dict[str, dict[str, Any]] = {}
-    labels = np.array([f"{kind.presentation} {kind.population}" for kind in features.kinds])
+    labels = np.array([f"{picture.kind.presentation} {picture.kind.population}" for picture in pictures])
     derived = [picture.kind.presentation not in (FRONTAL, LATERAL) for picture in pictures]
-    counted = np.isfinite(scores) & (np.array([picture.original for picture in pictures]) | derived)
+    counted = measuring & (np.array([picture.original for picture in pictures]) | derived)
     for label in dict.fromkeys(labels[counted].tolist()):
         chosen = counted & (labels == label)
+        scores, named = verdicts.scores[chosen], verdicts.named[chosen]
         rows[label] = {
             "images": int(chosen.sum()),
-            "refused": round(float((scores[chosen] > limits.refuse).mean()), 4),
-            "unlike": round(float((scores[chosen] > limits.unlike).mean()), 4),
-            "named_so": round(float((named[chosen] == label.split()[0]).mean()), 4),
-            "largest_score": round(float(scores[chosen].max()), 3),
+            "refused": round(float((scores > limits.refuse).mean()), 4),
+            "unlike": round(float((scores > limits.unlike).mean()), 4),
+            "named_so": round(float((named == label.split()[0]).mean()), 4),
+            "largest_score": round(float(scores.max()), 3),
         }
     return rows

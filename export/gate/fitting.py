@@ -18,11 +18,15 @@ _TINY = 1e-6
 
 @dataclass(frozen=True, slots=True, order=True)
 class Kind:
-    """A kind of chest radiograph that has a centre of its own: `turns` are quarters, counter-clockwise."""
+    """A kind of chest radiograph that has a centre of its own.
+
+    `turns` are quarters, counter-clockwise; `disturbance` is a name in `export.gate.disturbances.FITTED`, or empty.
+    """
 
     presentation: str
     population: str
     turns: int = 0
+    disturbance: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class Gate:
     def squared_distances(self, features: NDArray[np.floating]) -> NDArray[np.float64]:
         """Measure from every centre, shape ``[n, c]``; `features` have shape ``[n, d]``."""
         whitened = (features.astype(np.float64) - self.mean) @ self.projection
-        return np.asarray(np.square(whitened[:, np.newaxis] - self.centres[np.newaxis]).sum(axis=2))
+        return np.stack([np.square(whitened - centre).sum(axis=1) for centre in self.centres], axis=1)
 
     def ood_score(self, features: NDArray[np.floating]) -> NDArray[np.float64]:
         """Measure the distance from the nearest centre, at least 0, shape ``[n]``; `features` have shape ``[n, d]``."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 
 import keras
@@ -19,7 +20,7 @@ from export.gate.fitting import FRONTAL, ClassifiedFeatures, Kind
 ROTATED, INVERTED, LATERAL = "rotated", "inverted", "lateral"
 LATERAL_FOLDER = "other/lateral"
 _DERIVED = {CHILDREN: 800, ADULTS: 200}  # radiographs of each population to rotate and invert, and to disturb
-_DISTURBED_COPIES = 2
+_DISTURBED_COPIES = 4  # by one disturbance each, of which every one has its own centre
 _LATERAL_COPIES = 3  # disturbed, for each side that a lateral view may face
 _MAX_PIXELS = 50_000_000
 _BATCH = 64
@@ -56,39 +57,57 @@ def invert(pixels: Pixels) -> Pixels:
     return 255 - pixels
 
 
-def pictures_to_fit(examples: Sequence[Example], data: Path, seed: int = 0) -> list[Picture]:
-    """List frontal radiographs as they are and disturbed, rotated, inverted, and the lateral ones of the data, if any.
-
-    Parameters
-    ----------
-    examples
-        Frontal radiographs.
-    data
-        The data set; lateral radiographs, by adults, are files in its `other/lateral`.
-    seed
-        Decides which radiographs are changed, and how.
-    """
-    generator = np.random.default_rng(seed)
+def radiographs(examples: Sequence[Example], seed: int = 0) -> list[Picture]:
+    """List frontal radiographs as they are and, of some that `seed` decides, rotated and inverted copies."""
     frontal = [Picture(e.path, e.patient, Kind(FRONTAL, e.population), keep, original=True) for e in examples]
-    changed = [picture for name in _DERIVED for picture in _derive(frontal, name, generator)]
-    laterals = [p for path in sorted((data / LATERAL_FOLDER).glob("*.jpeg")) for p in _laterals(path, generator)]
-    return [*frontal, *changed, *laterals]
+    turned = [
+        Picture(e.path, e.patient, kind, change)
+        for e in _some_of_each_population(examples, np.random.default_rng(seed))
+        for kind, change in _presentations(e.population)
+    ]
+    return [*frontal, *turned]
 
 
-def _derive(frontal: Sequence[Picture], population: str, generator: np.random.Generator) -> Iterator[Picture]:
-    members = [picture for picture in frontal if picture.kind.population == population]
-    for i in generator.permutation(len(members))[: _DERIVED[population]]:
-        path, patient = members[i].path, members[i].patient
-        for turns in (1, 2, 3):
-            yield Picture(path, patient, Kind(ROTATED, population, turns), rotate(turns))
-        yield Picture(path, patient, Kind(INVERTED, population), invert)
-        for _ in range(_DISTURBED_COPIES):
-            yield Picture(path, patient, Kind(FRONTAL, population), _disturb(generator))
+def disturbed_radiographs(examples: Sequence[Example], seed: int = 0) -> list[Picture]:
+    """List copies of some frontal radiographs, as `seed` decides.
+
+    Each is disturbed once in some of the ways of `FITTED`, which take turns and are kinds of their own, and once in
+    two ways at a time.
+    """
+    generator, names = np.random.default_rng(seed), cycle(FITTED)
+    pictures: list[Picture] = []
+    for e in _some_of_each_population(examples, generator):
+        once = {
+            Kind(FRONTAL, e.population, disturbance=name): FITTED[name] for name in islice(names, _DISTURBED_COPIES)
+        }
+        changes = {**once, Kind(FRONTAL, e.population): _disturb_twice(generator)}
+        pictures += [Picture(e.path, e.patient, kind, change) for kind, change in changes.items()]
+    return pictures
 
 
-def _disturb(generator: np.random.Generator) -> Change:
-    """Choose one or two disturbances."""
-    names = generator.permutation(list(FITTED))[: generator.integers(1, 3)]
+def lateral_pictures(data: Path, seed: int = 0) -> list[Picture]:
+    """List the lateral radiographs, of adults, in the data's `other/lateral`, if any, with disturbed copies."""
+    generator = np.random.default_rng(seed)
+    return [p for path in sorted((data / LATERAL_FOLDER).glob("*.jpeg")) for p in _laterals(path, generator)]
+
+
+def _some_of_each_population(examples: Sequence[Example], generator: np.random.Generator) -> list[Example]:
+    chosen: list[Example] = []
+    for population, count in _DERIVED.items():
+        members = [example for example in examples if example.population == population]
+        chosen += [members[i] for i in generator.permutation(len(members))[:count]]
+    return chosen
+
+
+def _presentations(population: str) -> Iterator[tuple[Kind, Change]]:
+    for turns in (1, 2, 3):
+        yield Kind(ROTATED, population, turns), rotate(turns)
+    yield Kind(INVERTED, population), invert
+
+
+def _disturb_twice(generator: np.random.Generator) -> Change:
+    """Choose two disturbances."""
+    names = generator.permutation(list(FITTED))[:2]
 
     def change(pixels: Pixels) -> Pixels:
         for name in names:
@@ -101,7 +120,7 @@ def _disturb(generator: np.random.Generator) -> Change:
 def _laterals(path: Path, generator: np.random.Generator) -> Iterator[Picture]:
     """Lateral views face either way, so half of the copies are mirrored."""
     for mirrored in (False, True):
-        for change in (keep, *(_disturb(generator) for _ in range(_LATERAL_COPIES))):
+        for change in (keep, *(_disturb_twice(generator) for _ in range(_LATERAL_COPIES))):
             original = change is keep and not mirrored
             yield Picture(path, path.name, Kind(LATERAL, ADULTS), _mirror(change) if mirrored else change, original)
 

@@ -2,6 +2,7 @@
 
 import keras
 import tensorflow as tf
+from scipy import fft
 
 
 @keras.saving.register_keras_serializable(package="cxr_explain")
@@ -9,7 +10,7 @@ class FFTConv2D(keras.layers.Layer):
     """The function, the weights and the initialisation of ``keras.layers.Conv2D(..., padding="same")``, stride 1.
 
     The gradient model's first layer, a 128x128 kernel on a 128x128 image, costs 0.8 billion multiplications
-    an image when computed directly. By the convolution theorem it costs a few 256-point transforms. Keras's
+    an image when computed directly. By the convolution theorem it costs a few 192-point transforms. Keras's
     "convolution" is a cross-correlation, hence the complex conjugate of the kernel's spectrum.
 
     Input ``[n, h, w, channels]``, output ``[n, h, w, filters]``; kernel ``[kernel_size, kernel_size, channels,
@@ -37,7 +38,7 @@ class FFTConv2D(keras.layers.Layer):
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Correlate the zero-padded image with the kernel."""
         height, width = inputs.shape[1], inputs.shape[2]
-        transform = [_power_of_two(side + self.kernel_size - 1) for side in (height, width)]
+        transform = [_transform_length(side, self.kernel_size) for side in (height, width)]
         spectrum = tf.signal.rfft2d(tf.transpose(inputs, [0, 3, 1, 2]), transform)
         kernel_spectrum = tf.signal.rfft2d(tf.transpose(self.kernel, [3, 2, 0, 1]), transform)
         product = tf.einsum("ncij,fcij->nfij", spectrum, tf.math.conj(kernel_spectrum))
@@ -61,5 +62,6 @@ class FFTConv2D(keras.layers.Layer):
         }
 
 
-def _power_of_two(at_least: int) -> int:
-    return 1 << (at_least - 1).bit_length()
+def _transform_length(side: int, kernel_size: int) -> int:
+    """Find a fast length at which what wraps round lies outside the `side` values that are kept."""
+    return int(fft.next_fast_len(max(side + kernel_size // 2, kernel_size), real=True))

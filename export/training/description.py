@@ -34,7 +34,8 @@ def describe_training(run: Path) -> str:
 
 
 def _describe(plan: Mapping[str, Any]) -> str:
-    own = f"{plan['epochs']} epochs at {plan['image_size']} pixels"
+    epochs = plan["epochs"]
+    own = f"{epochs} {'epoch' if epochs == 1 else 'epochs'} at {plan['image_size']} pixels"
     if "started_from" in plan:
         return f"{_describe(plan['started_from'])}, then {own}"
     return f"{own}, from {describe_starting_weights(str(plan['init']))}"

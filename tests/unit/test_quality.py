@@ -117,10 +117,25 @@ def test_no_lungs_count_against_a_frontal_view_alone(label: str) -> None:
     assert not assess(20.001, {"frontal": 0.2, label: 0.8}, mask_of(0), LIMITS).is_chest_xray
 
 
+@pytest.mark.parametrize("label", ["rotated", "inverted", "lateral"])
+@pytest.mark.parametrize("mask", [LUNGS, mask_of(0), None])
+def test_what_is_no_chest_is_not_said_to_show_one_in_some_way(label: str, mask: NDArray[np.float64] | None) -> None:
+    """A blank frame has a nearest presentation too."""
+    presentation = {"frontal": 0.1, label: 0.9}
+    assert label in assess(20, presentation, mask, LIMITS).warnings
+    refused = assess(20.001, presentation, mask, LIMITS)
+    assert refused.warnings[:2] == ("not_a_chest_radiograph", "unlike_training_data")
+    assert label not in refused.warnings
+    assert refused.score == pytest.approx(0.5, abs=1e-3), "the score does not jump"
+
+
 def test_all_findings_are_listed_the_weightiest_first() -> None:
-    presentation = {"frontal": 0.1, "lateral": 0.9}
-    assert assess(21, presentation, mask_of(0), LIMITS).warnings == (
+    assert assess(21, FRONTAL, mask_of(0), LIMITS).warnings == (
         "not_a_chest_radiograph",
+        "unlike_training_data",
+        "lungs_not_found",
+    )
+    assert assess(15, {"frontal": 0.1, "lateral": 0.9}, mask_of(0), LIMITS).warnings == (
         "unlike_training_data",
         "lungs_not_found",
         "lateral",

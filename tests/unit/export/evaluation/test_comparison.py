@@ -16,6 +16,7 @@ from keras import layers
 from onnx import TensorProto, helper, numpy_helper
 
 from export import compare
+from export.__main__ import main as export_main
 from export.data.augmentation import AugmentationRange
 from export.data.mask_augmentation import MaskAugmentation
 from export.evaluation import yardstick
@@ -95,11 +96,14 @@ def contender(**changes: Any) -> Contender:
 
 def test_a_row_states_ours_beside_the_studys() -> None:
     unknown = contender(name="new", plan=TrainingPlan("xception", 224), training_seconds=None, latency_ms=None)
-    table = comparison_table([contender(), unknown], reference_ms=60.0)
+    table = comparison_table([contender(), unknown], 60.0, ["These two share a machine. " * 9, "No more."])
     ours = "0.990 (0.980 to 0.995) / 0.950"
     assert f"| r50 | resnet50 | 224 | 23.6 M | 21 min | {ours} | n/a | 0.9064 / 0.8304 | 30.0 | 0.50 |" in table
     assert f"| new | xception | 224 | 23.6 M | n/a | {ours} | n/a | n/a | n/a | n/a |" in table
-    assert "takes 60 ms" in table
+    paragraphs = [" ".join(paragraph.split()) for paragraph in table.split("\n\n")]
+    assert "takes 60 ms" in paragraphs[1]
+    assert "published gradient model gives 0.860 / 0.756" in paragraphs[1]
+    assert paragraphs[2:4] == ["These two share a machine. " * 8 + "These two share a machine.", "No more."]
     assert "    python -m export train --architecture resnet50 --image-size 224" in table
     assert all(len(line) <= 120 for line in table.splitlines() if not line.startswith(("|", "    ")))
 
@@ -194,7 +198,18 @@ def test_runs_are_compared_in_one_document(
 ) -> None:
     monkeypatch.setattr(yardstick, "build_yardstick", wide_reference)
     (tmp_path / "README.md").write_text(f"# Title\n\n{BEGIN}\n{END}\n")
-    compare.compare_runs([tiny_run, tiny_fold_run], tmp_path / "README.md")
+    arguments = [
+        "--runs",
+        str(tiny_run),
+        str(tiny_fold_run),
+        "--out",
+        str(tmp_path / "README.md"),
+        "--note",
+        "One.",
+        "Two.",
+    ]
+    monkeypatch.setattr("sys.argv", ["export", "compare", *arguments])
+    export_main()
     lines = (tmp_path / "README.md").read_text().splitlines()
     full, fold = (next(line for line in lines if line.startswith(f"| {name} ")) for name in ("full", "fold"))
     parameters = build_tiny(32, "average", False).count_params()
@@ -202,6 +217,7 @@ def test_runs_are_compared_in_one_document(
     assert "1.000 (1.000 to 1.000) / 1.000 | 1.000 (1.000 to 1.000) / 1.000" in full, "held-out and test"
     assert "| n/a | n/a | n/a |" in fold, "not evaluated, and not of the study"
     assert float(fold.split("|")[-2]) < 1
+    assert lines[lines.index("One.") :][:3] == ["One.", "", "Two."]
     assert sum(line.startswith("    python -m export train --architecture tiny") for line in lines) == 2
     assert "--fold 0" in lines[-2]
 

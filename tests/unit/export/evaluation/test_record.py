@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
@@ -55,6 +56,27 @@ def test_a_run_with_a_fold_held_out_is_calibrated_and_measured_on_itself(data: P
     assert record["subgroups"]["subtype"]["virus"]["auc"] == record["auc"]
     assert record["shortcut"] is None
     assert set(record["prevalence"]) == {"0.05", "0.10", "0.20"}
+
+
+def test_a_run_that_is_only_compared_is_converted_without_the_gate(
+    data: Path, fold_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All else is as with it: the answers, the decision, the figures."""
+    convert_run(fold_run, Sources(data, [fold_run]))
+    model, decision = onnx.load(fold_run / "model.onnx"), read(fold_run / "decision.json")
+    held_out, images = read(fold_run / "evaluation-held_out.json"), np.arange(2 * 32 * 32).reshape(2, 32, 32, 1) % 251
+    probabilities = score_with_onnx(fold_run / "model.onnx", images.astype(np.uint8))
+    monkeypatch.setattr("sys.argv", ["export", "convert", "--run", str(fold_run), "--data", str(data), "--no-gate"])
+    export_main()
+    outputs, plain = {output.name for output in model.graph.output}, onnx.load(fold_run / "model.onnx")
+    assert outputs - {output.name for output in plain.graph.output} == {"ood_score", "presentation"}
+    np.testing.assert_allclose(score_with_onnx(fold_run / "model.onnx", images.astype(np.uint8)), probabilities)
+    gate = {"presentations", "ood_limits", "ood_rule", "ood_out_of_fold"}
+    measured = {"sha256", "parity"}
+    kept = {key: value for key, value in read(fold_run / "decision.json").items() if key not in measured}
+    assert kept == {key: value for key, value in decision.items() if key not in gate | measured}
+    assert gate <= decision.keys()
+    assert read(fold_run / "evaluation-held_out.json") | {"sha256": {}} == held_out | {"sha256": {}}
 
 
 def test_one_run_for_each_fold_calibrates_a_full_run(
@@ -214,14 +236,22 @@ def test_the_history_keeps_the_later_row_of_an_epoch_and_drops_what_was_not_reco
     assert {name: values.tolist() for name, values in history.items()} == {"epoch": [0, 1], "loss": [0.9, 0.7]}
 
 
+@pytest.mark.parametrize(
+    ("balance", "words_of_it"),
+    [
+        ("calibration", ", without weights; the calibration is weighted against style and view"),
+        ("all", ", weighted against style and view, as is the calibration"),
+    ],
+)
 def test_the_command_line_decides_the_policy_the_weights_and_the_population(
-    data: Path, fold_run: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, fold_run: Path, monkeypatch: pytest.MonkeyPatch, balance: str, words_of_it: str
 ) -> None:
-    words = "--sensitivity 0.9 --balance-styles --threshold-on children"
+    words = f"--sensitivity 0.9 --balance-styles {balance} --threshold-on children"
     monkeypatch.setattr("sys.argv", ["export", "convert", "--run", str(fold_run), "--data", str(data), *words.split()])
     export_main()
     decision, record = read(fold_run / "decision.json"), read(fold_run / "evaluation-held_out.json")
-    assert decision["policy"] == "highest threshold with sensitivity >= 0.9 on held-out children of the training data"
-    assert (decision["style_balanced"], decision["threshold_population"]) == (True, "children")
+    chosen_for = "highest threshold with sensitivity >= 0.9 on held-out children of the training data"
+    assert decision["policy"] == chosen_for + words_of_it
+    assert (decision["style_balanced"], decision["threshold_population"]) == (balance, "children")
     assert record["style_balanced_auc"] == record["subgroups"]["population"]["children"]["style_balanced_auc"] == 1.0
     assert evaluate_held_out(fold_run, Sources(data, [fold_run]))["style_balanced_auc"] == 1.0, "as converted"

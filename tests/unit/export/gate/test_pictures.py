@@ -1,5 +1,6 @@
 """What the gate is fitted to and measured on, before any network."""
 
+from collections import Counter
 from functools import partial
 from pathlib import Path
 
@@ -11,8 +12,16 @@ from export.data.examples import Example, read_split
 from export.gate.disturbances import FITTED, UNSEEN
 from export.gate.drawings import CHOSEN_WITH, DRAWINGS
 from export.gate.fitting import Kind
+from export.gate.halves import measures
 from export.gate.negatives import pictures_of_no_chest
-from export.gate.pictures import model_inputs, pictures_to_fit, read_pixels
+from export.gate.pictures import (
+    Picture,
+    disturbed_radiographs,
+    lateral_pictures,
+    model_inputs,
+    radiographs,
+    read_pixels,
+)
 
 PIXELS = np.arange(240, dtype=np.uint8).reshape(12, 20)
 
@@ -28,8 +37,17 @@ def data_with_others(tmp_path: Path) -> Path:
 
 def test_known_disturbances() -> None:
     assert UNSEEN["half as bright"](PIXELS)[5, 10] == round(int(PIXELS[5, 10]) / 2)
-    assert UNSEEN["brighter by 40"](PIXELS)[0, :3].tolist() == [40, 41, 42]
-    assert UNSEEN["brighter by 40"](PIXELS).max() == 255
+    assert FITTED["brighter by 40"](PIXELS)[0, :3].tolist() == [40, 41, 42]
+    assert FITTED["brighter by 40"](PIXELS).max() == 255
+    for name, padded in (("letterbox, 20 % left and right", (12, 28)), ("letterbox, 20 % above and below", (16, 20))):
+        letterboxed = FITTED[name](PIXELS)
+        assert letterboxed.shape == padded
+        y, x = (padded[0] - 12) // 2, (padded[1] - 20) // 2
+        np.testing.assert_array_equal(letterboxed[y : y + 12, x : x + 20], PIXELS)
+        assert letterboxed.sum() == PIXELS.sum()
+    grey = np.full((200, 200), 128, dtype=np.uint8)
+    for sigma in (3, 5, 10):
+        assert FITTED[f"noise, sigma {sigma}"](grey).std() == pytest.approx(sigma, rel=0.05)
     bordered = FITTED["black border of 10 %"](PIXELS)
     assert bordered.shape == (14, 24)
     np.testing.assert_array_equal(bordered[1:-1, 2:-2], PIXELS)
@@ -65,12 +83,12 @@ def test_some_drawn_kinds_chose_nothing() -> None:
 
 def test_every_presentation_is_derived_from_the_radiographs(data: Path, data_with_others: Path) -> None:
     examples = read_split(data, "val")
-    pictures = pictures_to_fit(examples, data_with_others)
+    pictures = [*radiographs(examples), *disturbed_radiographs(examples), *lateral_pictures(data_with_others)]
     kinds = [picture.kind for picture in pictures]
     n = len(examples)
     assert [kinds.count(Kind("rotated", "children", turns)) for turns in (1, 2, 3)] == [n, n, n]
     assert kinds.count(Kind("inverted", "children")) == n
-    assert kinds.count(Kind("frontal", "children")) == 3 * n  # as they are, and two disturbed copies each
+    assert kinds.count(Kind("frontal", "children")) == 2 * n  # as they are, and disturbed twice
     assert kinds.count(Kind("lateral", "adults")) == 2 * 2 * 4
     assert sum(picture.original for picture in pictures) == n + 2
     for picture in pictures:
@@ -83,8 +101,33 @@ def test_every_presentation_is_derived_from_the_radiographs(data: Path, data_wit
 
 
 def test_without_adults_or_laterals_there_are_fewer_presentations(data: Path) -> None:
-    pictures = pictures_to_fit(read_split(data, "val"), data)
-    assert {picture.kind.presentation for picture in pictures} == {"frontal", "rotated", "inverted"}
+    assert {picture.kind.presentation for picture in radiographs(read_split(data, "val"))} == {
+        "frontal", "rotated", "inverted",
+    }  # fmt: skip
+    assert lateral_pictures(data) == []
+
+
+def test_every_disturbance_has_about_as_many_copies_as_a_kind_of_its_own(data: Path) -> None:
+    examples = read_split(data, "val")
+    disturbed = [picture for picture in disturbed_radiographs(examples) if picture.kind.disturbance]
+    counts = Counter(picture.kind.disturbance for picture in disturbed)
+    assert set(counts) == set(FITTED)
+    assert sum(counts.values()) == 4 * len(examples)
+    assert max(counts.values()) - min(counts.values()) <= 1
+    for picture in disturbed:
+        expected = FITTED[picture.kind.disturbance](read_pixels(picture.path))
+        np.testing.assert_array_equal(picture.change(read_pixels(picture.path)), expected)
+    per_radiograph: dict[Path, list[Picture]] = {}
+    for picture in disturbed:
+        per_radiograph.setdefault(picture.path, []).append(picture)
+    assert all(len({p.kind.disturbance for p in copies}) == 4 for copies in per_radiograph.values())
+
+
+def test_half_of_the_patients_measure_and_all_images_of_a_person_number_do_the_same() -> None:
+    numbers = range(2000)
+    measuring = [measures(f"person{n}_virus") for n in numbers]
+    assert measuring == [measures(f"person{n}_bacteria") for n in numbers]
+    assert 900 < sum(measuring) < 1100
 
 
 def test_folders_of_other_pictures_are_kinds_but_for_chests(data_with_others: Path) -> None:
@@ -105,5 +148,4 @@ def test_pictures_come_in_batches_of_the_model_size() -> None:
 
 def test_examples_keep_their_population(data: Path) -> None:
     (example,) = [Example(path.path, 0, "", "p", population="adults") for path in read_split(data, "val")[:1]]
-    pictures = pictures_to_fit([example], data)
-    assert {picture.kind.population for picture in pictures} == {"adults"}
+    assert {picture.kind.population for picture in radiographs([example])} == {"adults"}

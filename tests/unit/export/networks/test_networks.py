@@ -65,10 +65,11 @@ def small_classifier() -> keras.Model:
 
 
 @pytest.mark.parametrize(
-    ("side", "kernel", "channels", "filters"), [(16, 16, 3, 1), (16, 8, 1, 2), (12, 5, 2, 3), (9, 9, 3, 2)]
+    ("side", "kernel", "channels", "filters"),
+    [(16, 16, 3, 1), (16, 8, 1, 2), (12, 5, 2, 3), (9, 9, 3, 2), (4, 10, 2, 1)],
 )
 def test_fft_convolution_equals_conv2d(side: int, kernel: int, channels: int, filters: int) -> None:
-    """The same function and the same gradients, for even and odd kernels, as large as the image or smaller."""
+    """The same function and the same gradients, for even and odd kernels, smaller or larger than the image."""
     generator = np.random.default_rng(0)
     x = tf.constant(generator.normal(size=(2, side, side, channels)).astype(np.float32))
     ours, theirs = FFTConv2D(filters, kernel), layers.Conv2D(filters, kernel, padding="same")

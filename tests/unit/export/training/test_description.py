@@ -25,7 +25,7 @@ def test_a_training_is_told_back_to_its_first_weights(tmp_path: Path) -> None:
     claim_run_folder(dataclasses.replace(FIRST, init="second", image_size=96, epochs=1), tmp_path / "third")
     second = json.loads((tmp_path / "second" / "plan.json").read_text()) | {"started_from": plan}
     (tmp_path / "third" / "training_data.json").write_text(json.dumps({"started_from": second}))
-    assert describe_training(tmp_path / "third") == f"{told}, then 1 epochs at 96 pixels"
+    assert describe_training(tmp_path / "third") == f"{told}, then 1 epoch at 96 pixels"
 
 
 def test_augmentation_names_what_is_changed_and_how_often() -> None:
