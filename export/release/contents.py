@@ -13,13 +13,14 @@ from export.release.provenance import require_current
 class ReleaseContents:
     """What goes into the repository beside the model.
 
-    `record` is the entry of `release` in the configuration, `card_facts` fill the card's template beside the record,
-    `picture` is the name of a PNG file in the run folder.
+    `record` is the entry of `release` in the configuration, `card_facts` fill the card's template beside the record;
+    `picture`, a PNG, and `model` are names of files in the run folder.
     """
 
     record: Mapping[str, Any]
     card_facts: Mapping[str, object]
     picture: str
+    model: str = "model.onnx"
 
 
 def read_current(run: Path, name: str) -> dict[str, Any]:

@@ -13,19 +13,18 @@ import onnx
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as triton
 
-from export.data.examples import ADULTS, CHILDREN, LABELS
+from export.explainable.release import CLASSIFIER_EXPLAIN, explainable_contents
 from export.lungs.release import is_lung_run, lung_contents
-from export.release.contents import ReleaseContents, read_current
-from export.release.model_card import model_card, training_facts
-from export.release.provenance import sha256_of
-from export.training.plan import read_plan
+from export.release.classifier import classifier_contents
+from export.release.contents import ReleaseContents
+from export.release.model_card import model_card
 
 MAX_BATCH_SIZE = 64
 _QUEUE_TIMEOUT_US = 20_000_000  # under the gateway's default deadline, so that the server gives up first
-_EVALUATIONS = ("held_out", "test")
 _ELEMENT_TYPES: Mapping[int, triton.DataType] = {
     onnx.TensorProto.UINT8: triton.DataType.TYPE_UINT8,
     onnx.TensorProto.FLOAT: triton.DataType.TYPE_FP32,
+    onnx.TensorProto.INT64: triton.DataType.TYPE_INT64,
 }
 _CONFIG_FILE = "config.pbtxt"
 _LABELS_OUTPUT, _LABELS_FILE = "probabilities", "labels.txt"
@@ -58,7 +57,7 @@ def publish(run: Path, release: Release) -> None:
         This version was published before; what has been served under a number never changes.
     FileNotFoundError
         The run was not converted, or not evaluated: a classifier on the test split, a lung segmenter on the
-        patients it has not seen.
+        patients it has not seen; or the classifier was not made explainable.
     ValueError
         Figures were measured on other files than the run holds.
     """
@@ -68,38 +67,11 @@ def publish(run: Path, release: Release) -> None:
     _write(release, _gather(run, release, published))
 
 
-def release_record(run: Path) -> dict[str, Any]:
-    """Gather what the gateway, the card and an auditor need to know of a version of a classifier.
-
-    Raises
-    ------
-    FileNotFoundError
-        Figures are missing.
-    ValueError
-        Its figures or its decision belong to other files than the run holds.
-    """
-    plan = read_plan(run)
-    decision = read_current(run, "decision.json") if (run / "decision.json").is_file() else {}
-    return {
-        "architecture": plan.architecture,
-        "labels": list(LABELS) if decision else None,
-        "decision_threshold": decision.get("decision_threshold"),
-        "indeterminate_band": decision.get("indeterminate_band"),
-        "threshold_policy": decision.get("policy"),
-        "prevalence": decision.get("prevalence"),
-        "presentations": decision.get("presentations"),
-        "ood_limits": decision.get("ood_limits"),
-        "sha256": sha256_of(run / "model.onnx"),
-        "training_data": _training_data(json.loads((run / "training_data.json").read_text()), plan.image_size),
-        "evaluation": {split: read_current(run, f"evaluation-{split}.json") for split in _EVALUATIONS},
-    }
-
-
 def _gather(run: Path, release: Release, published: Mapping[str, Any]) -> dict[str, bytes]:
     """Map each file's path in the model's folder to its content, in the order in which to write."""
-    contents = lung_contents(run) if is_lung_run(run) else _classifier_contents(run)
+    contents = _contents(run, release.name)
     record = contents.record
-    model = (run / "model.onnx").read_bytes()
+    model = (run / contents.model).read_bytes()
     config = model_config(release.name, onnx.load_from_string(model), {**published, str(release.version): record})
     labels = {_LABELS_FILE: "\n".join([*record["labels"], ""]).encode()} if record["labels"] else {}
     return {
@@ -111,9 +83,10 @@ def _gather(run: Path, release: Release, published: Mapping[str, Any]) -> dict[s
     }
 
 
-def _classifier_contents(run: Path) -> ReleaseContents:
-    record = release_record(run)
-    return ReleaseContents(record, training_facts(run, record), "evaluation-test.png")
+def _contents(run: Path, name: str) -> ReleaseContents:
+    if is_lung_run(run):
+        return lung_contents(run)
+    return explainable_contents(run) if name == CLASSIFIER_EXPLAIN else classifier_contents(run)
 
 
 def _write(release: Release, files: Mapping[str, bytes]) -> None:
@@ -125,26 +98,6 @@ def _write(release: Release, files: Mapping[str, bytes]) -> None:
         shutil.rmtree(release.folder / str(release.version), ignore_errors=True)  # left by a publication that failed
         for name in dict.fromkeys(Path(path).parts[0] for path in files):
             os.replace(Path(staging) / name, release.folder / name)
-
-
-def _training_data(facts: Mapping[str, Any], image_size: int) -> str:
-    children = facts["populations"].get(CHILDREN)
-    adults = facts["populations"].get(ADULTS)
-    sources = [
-        _source("Kermany, Zhang, Goldbaum 2018 (doi:10.17632/rscbjbr9sj), paediatric chest radiographs", children),
-        _source("NIH ChestX-ray14 (Wang et al. 2017), radiographs of mostly adults, labels mined from reports", adults),
-    ]
-    return "; ".join(
-        [
-            *filter(None, sources),
-            f"files of {' to '.join(facts['file_sizes'])} pixels, resized to {image_size} x {image_size}",
-            *([f"{facts['held_out_images']:,} other images were held out"] if facts["held_out_images"] else []),
-        ]
-    )
-
-
-def _source(name: str, count: Mapping[str, int] | None) -> str:
-    return f"{name}: {count['images']:,} images of {count['patients']:,} patients" if count else ""
 
 
 def model_config(name: str, model: onnx.ModelProto, records: Mapping[str, Any]) -> triton.ModelConfig:

@@ -13,7 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from export.evaluation.evidence import Sources
-from export.release.publication import Release, publish, release_record
+from export.release.classifier import release_record
+from export.release.publication import Release, publish
 from export.steps import convert_run, evaluate_run
 from export.training.train import load_trained
 from serving.check import check_repository
@@ -138,6 +139,13 @@ def rewrite(name: str, **changes: object) -> Callable[[Path], None]:
     return spoil
 
 
+def without(name: str, key: str) -> Callable[[Path], None]:
+    def spoil(run: Path) -> None:
+        (run / name).write_text(json.dumps({k: value for k, value in read(run / name).items() if k != key}))
+
+    return spoil
+
+
 def delete(name: str) -> Callable[[Path], None]:
     return lambda run: (run / name).unlink()
 
@@ -149,6 +157,7 @@ UNPUBLISHABLE: dict[str, tuple[Callable[[Path], None], type[Exception], str]] = 
         rewrite("evaluation-test.json", sha256={"model.onnx": "0" * 64}), ValueError, "evaluation-test.json must be of",
     ),
     "figures that do not say of what": (rewrite("evaluation-test.json", sha256={}), ValueError, "unknown"),
+    "converted without the gate": (without("decision.json", "ood_limits"), ValueError, "with its input gate"),
     "no test figures": (delete("evaluation-test.json"), FileNotFoundError, "evaluation-test"),
     "no facts of the data": (delete("training_data.json"), FileNotFoundError, "training_data"),
     "no picture": (delete("evaluation-test.png"), FileNotFoundError, "evaluation-test.png"),
