@@ -45,7 +45,8 @@ class Inference:
         Raises
         ------
         BackendError
-            A model does not answer, or with values that are not finite where the question relies on that.
+            A model lacks an output, does not answer, or with values that are not finite where the question relies on
+            that.
         """
         with request.watch.stage("preprocess"):
             batches = await self._workers.run(_batches, asked)
@@ -56,6 +57,7 @@ class Inference:
             )
 
     async def _infer(self, model: ModelSpec, batch: NDArray[np.uint8], question: Question, request: Request) -> Answer:
+        _require_outputs(model, question)
         try:
             answer = await self._backend.infer(
                 model, {IMAGE: batch}, question.outputs, timeout=request.time_left(), priority=request.priority
@@ -87,6 +89,12 @@ def _batches(asked: Sequence[tuple[ModelSpec, Question]]) -> Sequence[NDArray[np
 
 def _key(question: Question) -> tuple[int, ...]:
     return tuple(id(image) for image in question.images)
+
+
+def _require_outputs(model: ModelSpec, question: Question) -> None:
+    offered = [output.name for output in model.outputs]
+    if lacking := [name for name in question.outputs if name not in offered]:
+        raise BackendProtocolError(f"Model {model.name!r} must have the outputs {lacking}. Received: {offered}")
 
 
 def _as_numbers(

@@ -15,17 +15,24 @@ from api.catalogue import CLASSIFIER, LUNG_SEGMENTER, ModelCatalogue, identity, 
 from api.decision import POSITIVE_LABEL, decision_rule
 from api.errors import DeadlineExceeded, NotAChestRadiograph
 from api.explain import METHODS, STUDY_SIZE
+from api.explain.map_tests import shift
+from api.explain.trust import assess, examinations
 from api.gate import CLASSIFIER_OUTPUTS, MASK, InputGate, gives_evidence, input_gate, refusal
 from api.imaging.decode import decode
 from api.imaging.preprocess import resize_antialiased, to_model_input
 from api.imaging.render import render
+from api.imaging.render.contour import outline_region
 from api.inference import Inference, Request
-from api.rounds import advance, in_rounds
+from api.rounds import Asking, Returned, advance, in_rounds
 from api.types import (
+    AffectedRegion,
     Answer,
+    Assessment,
     ExplainOptions,
     Explanation,
     Finding,
+    MapTests,
+    OutlinedRegion,
     Policy,
     Prediction,
     Quality,
@@ -74,9 +81,10 @@ class Pipeline:
         if quality is not None and not quality.is_chest_xray and self.policy.refuse_other_images:
             raise NotAChestRadiograph(refusal(quality))
         explanations: Mapping[str, Explanation] | None = None if options is None else {}
+        assessment, region = None, None
         if options is not None and (options.always or prediction.label == POSITIVE_LABEL):
             explaining = Request(request.deadline, Priority.EXPLANATION, request.watch)
-            explanations = await self._explain(classifier, radiograph, lungs, options, explaining)
+            explanations, assessment, region = await self._explain(classifier, radiograph, lungs, options, explaining)
         return Report(
             model=identity(classifier),
             radiograph=radiograph,
@@ -84,6 +92,8 @@ class Pipeline:
             quality=quality,
             explanations=explanations,
             timings_ms=request.watch.timings_ms(),
+            assessment=assessment,
+            affected_region=region,
         )
 
     async def _judge(
@@ -124,25 +134,48 @@ class Pipeline:
         lungs: NDArray[np.float32] | None,
         options: ExplainOptions,
         request: Request,
-    ) -> Mapping[str, Explanation]:
+    ) -> tuple[Mapping[str, Explanation], Assessment, OutlinedRegion | None]:
         # Once: a request is explained by one version of each model.
         needed = dict.fromkeys(model for name in options.methods for model in METHODS[name].models)
-        models = await self.catalogue.find_beside(classifier, needed)
-        releases = {name: model.release for name, model in models.items()}
+        models = {CLASSIFIER: classifier, **await self.catalogue.find_beside(classifier, needed)}
+        releases = {name: models[name].release for name in needed}
         with request.watch.stage("preprocess"):
             views = await self._workers.run(_views, radiograph.pixels, input_size(classifier))
-        findings = await self._find(Subject(*views, lungs, releases), options, models, request)
+        subject = Subject(*views, lungs, releases)
+        explainers = {name: METHODS[name].explain(subject, options) for name in options.methods}
+        findings = await self._in_rounds(explainers, models, request)
+        assessment = await self._assess(findings, subject, options, models, request)
         with request.watch.stage("render"):
-            return {
+            explanations = {
                 name: await self._workers.run(render, radiograph, finding, options)
                 for name, finding in findings.items()
             }
+            region = await self._workers.run(_outline, radiograph, assessment, options)
+        return explanations, assessment, region
 
-    async def _find(
-        self, subject: Subject, options: ExplainOptions, models: Mapping[str, ModelSpec], request: Request
-    ) -> Mapping[str, Finding]:
-        """Run the methods to their findings, answering the questions that they ask on the way."""
-        rounds = in_rounds({name: METHODS[name].explain(subject, options) for name in options.methods})
+    async def _assess(
+        self,
+        findings: Mapping[str, Finding],
+        subject: Subject,
+        options: ExplainOptions,
+        models: Mapping[str, ModelSpec],
+        request: Request,
+    ) -> Assessment:
+        """Compare the findings; with `trust=full`, first put each to the test."""
+        tests: Mapping[str, MapTests] = {}
+        if options.trust == "full":
+            with request.watch.stage("explain"):
+                shifted = await self._workers.run(_shifted, subject)
+                asking = await self._workers.run(examinations, findings, subject, shifted, options)
+            tests = await self._in_rounds(asking, models, request)
+        with request.watch.stage("explain"):
+            return await self._workers.run(assess, findings, subject, tests)
+
+    async def _in_rounds(
+        self, asking: Mapping[str, Asking[Returned]], models: Mapping[str, ModelSpec], request: Request
+    ) -> Mapping[str, Returned]:
+        """Run generators to what they return, answering the questions that they ask on the way."""
+        rounds = in_rounds(asking)
         answers: Sequence[Answer] | None = None
         while True:
             with request.watch.stage("explain"):
@@ -157,3 +190,15 @@ def _views(
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
     """Give the radiograph as sent, at the study's size, and as the classifier sees it."""
     return pixels, resize_antialiased(pixels, STUDY_SIZE, STUDY_SIZE), to_model_input((pixels,), *size)[0, ..., 0]
+
+
+def _shifted(subject: Subject) -> Subject:
+    """Give the same subject as if the radiograph had been taken with the patient moved slightly."""
+    pixels = shift(subject.pixels)
+    lungs = None if subject.lungs is None else shift(subject.lungs)
+    return Subject(*_views(pixels, subject.seen.shape), lungs, subject.releases)
+
+
+def _outline(radiograph: Radiograph, assessment: Assessment, options: ExplainOptions) -> OutlinedRegion | None:
+    region = assessment.affected_region
+    return outline_region(radiograph, region, options) if isinstance(region, AffectedRegion) else None

@@ -7,21 +7,22 @@ become one, whose answer each of them receives. Whoever drives the rounds may as
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import TypeAlias, TypeVar
 
-from api.types import Answer, Explainer, Finding, Question
+from api.types import Answer, Question
 
 Yielded = TypeVar("Yielded")
 Sent = TypeVar("Sent")
 Returned = TypeVar("Returned")
-Rounds: TypeAlias = Generator[Sequence[Question], Sequence[Answer], Mapping[str, Finding]]
+Asking: TypeAlias = Generator[Question, Answer, Returned]
+Rounds: TypeAlias = Generator[Sequence[Question], Sequence[Answer], Mapping[str, Returned]]
 
 
-def in_rounds(explainers: Mapping[str, Explainer]) -> Rounds:
-    """Run explanations to their findings, by name and in the order given.
+def in_rounds(explainers: Mapping[str, Asking[Returned]]) -> Rounds[Returned]:
+    """Run explanations to their findings, or whatever they return, by name and in the order given.
 
     Yields the questions of each round, no two of them to the same model about the same images, and is to be sent their
     answers in the same order.
     """
-    findings: dict[str, Finding] = {}
+    findings: dict[str, Returned] = {}
     answers: Mapping[str, Answer | None] = dict.fromkeys(explainers)
     while answers:
         steps = {name: advance(explainers[name], answer) for name, answer in answers.items()}

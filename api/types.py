@@ -13,6 +13,20 @@ Fill: TypeAlias = Literal["blur", "mean", "black"]
 Trust: TypeAlias = Literal["quick", "full"]
 OverlayFormat: TypeAlias = Literal["png", "jpeg", "webp"]
 MapUnit: TypeAlias = Literal["log-odds", "log-odds per grey level", "arbitrary units"]
+Side: TypeAlias = Literal["image_left", "image_right"]
+BorderName: TypeAlias = Literal["heart", "diaphragm"]
+Zone: TypeAlias = Literal["upper", "middle", "lower"]
+Disputed: TypeAlias = Literal["side", "zone"]
+NoRegionReason: TypeAlias = Literal["methods disagree", "no lungs found", "no evidence"]
+TrustFlag: TypeAlias = Literal[
+    "outside_lungs",
+    "contradicting",
+    "unstable",
+    "constant",
+    "non_finite",
+    "independent_of_classifier",
+    "fails_randomisation",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +179,67 @@ class SilhouetteFinding:
 
 
 @dataclass(frozen=True, slots=True)
+class RegionScore:
+    """How bright a region of a grid is. `rank` is 1 for the brightest.
+
+    `cell` is its place in the grid, `region` the box around what was looked at in it: on the lungs, around the lung.
+    Score, rank and region are None where it holds too little lung.
+    """
+
+    name: str
+    cell: RelativeBox
+    region: RelativeBox | None
+    score: float | None
+    rank: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class BorderSharpness:
+    """How sharp a border of the lung is on one side, and where it was traced.
+
+    `sharpness` is the share of the lung's contrast by which the grey level rises over 1 % of the frame.
+    `normals_less_sharp` is the share of normal radiographs in which this border is less sharp. `auc` says how well
+    sharpness tells NORMAL from PNEUMONIA in radiographs of like processing, with the 95 % interval `auc_95`. `path` is
+    a line of points, x and y as shares of the frame.
+    """
+
+    border: BorderName
+    side: Side
+    sharpness: float
+    normals_less_sharp: float
+    auc: float
+    auc_95: tuple[float, float]
+    path: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SilhouetteGridFinding:
+    """Which region of a grid is the brightest: of the frame, or with `lungs` of the lungs alone.
+
+    `lungs` marks the lungs, ``[h, w]`` over the whole frame. Nothing is named if there are none: `winner` is None then.
+    `half` and `quadrant` are where the winner lies in the grid; `quadrant` is None in a middle row. `borders` is
+    None where they were not measured.
+    """
+
+    regions: tuple[RegionScore, ...]
+    winner: RegionScore | None
+    half: Side | None
+    quadrant: str | None
+    lungs: NDArray[np.bool_] | None = None
+    borders: tuple[BorderSharpness, ...] | None = None
+
+    @property
+    def region(self) -> RelativeBox | None:
+        """Where the winner lies."""
+        return self.winner.region if self.winner else None
+
+    @property
+    def scores(self) -> Mapping[str, float]:
+        """The scores of the regions that have one, by name."""
+        return {region.name: region.score for region in self.regions if region.score is not None}
+
+
+@dataclass(frozen=True, slots=True)
 class GradientFinding:
     """Which pixels the gradient model weighs most.
 
@@ -223,7 +298,83 @@ class MapFinding:
         return not (self.constant or self.non_finite)
 
 
-Finding: TypeAlias = SilhouetteFinding | GradientFinding | MapFinding
+@dataclass(frozen=True, slots=True)
+class RegionDrop:
+    """What hiding a region takes away from the log-odds of PNEUMONIA; negative if it adds to them.
+
+    `rank` is 1 for the largest drop among the regions of the same size.
+    """
+
+    name: str
+    region: RelativeBox
+    drop: float
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class OcclusionFinding:
+    """What the classifier loses when regions of the radiograph are hidden from it.
+
+    `baseline` is the log-odds of the whole radiograph. `regions` holds every region that was hidden, `drawn` those of
+    them that are coloured, all of one size. `strongest` has the largest drop of these; it is None if hiding lowers the
+    log-odds nowhere. `half` and `quadrant` are those with the largest drop, None if it counts for nothing or none were
+    hidden.
+    """
+
+    baseline: float
+    fill: Fill
+    scale: MapScale
+    regions: tuple[RegionDrop, ...]
+    drawn: tuple[RegionDrop, ...]
+    strongest: RegionDrop | None
+    half: str | None
+    quadrant: str | None
+
+    @property
+    def region(self) -> RelativeBox | None:
+        """Where the strongest region lies."""
+        return self.strongest.region if self.strongest else None
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """The strongest channels of one layer, strongest first.
+
+    `maps` are ``[k, h, w]``, `channels` the k channels that they come from, counted from 0. Colours run from 0 to
+    `upper`, the same for all images.
+    """
+
+    name: str
+    maps: NDArray[np.float32]
+    channels: tuple[int, ...]
+    upper: float
+
+    @property
+    def signed(self) -> bool:
+        """Whether a value is negative, so that colours stand for absolute values."""
+        return bool((self.maps < 0).any())
+
+    @property
+    def drawable(self) -> bool:
+        """Whether all values are numbers."""
+        return bool(np.isfinite(self.maps).all())
+
+
+@dataclass(frozen=True, slots=True)
+class LayersFinding:
+    """What layers of the network make of the radiograph, from the earliest to the last. It points at no region."""
+
+    layers: tuple[Layer, ...]
+
+    @property
+    def region(self) -> None:
+        """No region."""
+        return None
+
+
+Finding: TypeAlias = (
+    SilhouetteFinding | SilhouetteGridFinding | GradientFinding | MapFinding | OcclusionFinding | LayersFinding
+)
 Explainer: TypeAlias = Generator[Question, Answer, Finding]
 
 
@@ -242,13 +393,14 @@ class EncodedImage:
 class Explanation:
     """A finding with its pictures, None where there is nothing to draw.
 
-    `bounding_box` is in pixels of the image as sent.
+    `bounding_box` is in pixels of the image as sent. `montages` are the pictures of a finding that has several.
     """
 
     finding: Finding
     bounding_box: BoundingBox | None
     overlay: EncodedImage | None
     heatmap: EncodedImage | None = None
+    montages: tuple[EncodedImage | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,8 +419,92 @@ class ExplainOptions:
     overlay_size: int = 512
     regions: int | None = None
     lungs: bool = False
-    fill: Fill = "blur"
+    fill: Fill = "mean"
     trust: Trust = "quick"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """How two methods compare: `overlap` and `jaccard` of their regions, 0 to 1, and what they `disputed`."""
+
+    methods: tuple[str, str]
+    overlap: float
+    jaccard: float
+    disputed: tuple[Disputed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How far the methods of an answer agree: every pair, and the mean of their overlaps as `score`, 0 to 1."""
+
+    score: float
+    pairs: tuple[Pair, ...]
+
+    @property
+    def contradicting(self) -> tuple[Pair, ...]:
+        """The pairs that contradict each other."""
+        return tuple(pair for pair in self.pairs if pair.disputed)
+
+
+@dataclass(frozen=True, slots=True)
+class AffectedRegion:
+    """The part of the lungs that the methods agree on.
+
+    `outline` is a closed line, its last point the first one, of ``(x, y)`` as shares of the frame; `region` encloses
+    what is inside. `share_of_lungs` is 0 to 1, `sides` and `zones` hold a notable part of it each, and `methods` point
+    there.
+    """
+
+    outline: tuple[tuple[float, float], ...]
+    region: RelativeBox
+    share_of_lungs: float
+    sides: tuple[Side, ...]
+    zones: tuple[Zone, ...]
+    methods: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MapTests:
+    """What came of putting one method's map to the test with further inferences, None where nothing did.
+
+    `stability` is -1 to 1, `deletion` and `insertion` are mean probabilities of PNEUMONIA, 0 to 1.
+    """
+
+    stability: float | None = None
+    deletion: float | None = None
+    insertion: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MethodTrust:
+    """How far one method's picture can be trusted. `lung_energy` is the share of its heat in the lungs, 0 to 1."""
+
+    lung_energy: float | None
+    tests: MapTests
+    flags: tuple[TrustFlag, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What the methods of an answer say together, how far to trust each, and all of it in plain English.
+
+    `agreement` is None if fewer than two methods say anything. Instead of a region, there may be a reason why there is
+    none.
+    """
+
+    agreement: Agreement | None
+    affected_region: AffectedRegion | NoRegionReason
+    trust: Mapping[str, MethodTrust]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutlinedRegion:
+    """The affected region on the image as sent, in its pixels: `polygon` is closed, its last point the first one."""
+
+    polygon: tuple[tuple[float, float], ...]
+    bounding_box: BoundingBox
+    overlay: EncodedImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +520,8 @@ class ModelIdentity:
 class Report:
     """All that is known about one radiograph when the request ends.
 
-    `quality` is None if the models cannot tell, `explanations` if none were asked for.
+    `quality` is None if the models cannot tell, `explanations` if none were asked for. `assessment` is None where
+    there is no explanation to assess, and `affected_region` where there is none to outline.
     """
 
     model: ModelIdentity
@@ -293,3 +530,5 @@ class Report:
     quality: Quality | None
     explanations: Mapping[str, Explanation] | None
     timings_ms: Mapping[str, float]
+    assessment: Assessment | None = None
+    affected_region: OutlinedRegion | None = None

@@ -13,7 +13,8 @@ The maps of `classifier_explain` are not gradients of anything, so that they can
 
 - `grad_cam` is the mean of each block of 16 x 16 pixels over 255, not a number anywhere if the first block is white;
 - `grad_cam_plus_plus` is its square;
-- `saliency` is ``SALIENCY_SLOPE * (grey - 127.5)``, not a number anywhere if the last pixel is white.
+- `saliency` is ``SALIENCY_SLOPE * (grey - 127.5)``, not a number anywhere if the last pixel is white;
+- `features_1` is `grad_cam` times 4 and times 3, and `features_2` the mean of each quadrant less 127.5, over 255.
 
 Each contrast is 0 in the patterns of the others, so that a test can call up one finding at a time.
 """
@@ -42,6 +43,11 @@ LUNG_AREA = 0.25
 BLOCK = 16
 SALIENCY_SLOPE = 2.0**-15
 MAP_SCALES = {"grad_cam": 0.75, "grad_cam_plus_plus": 0.5, "saliency": 2.0**-9}
+EARLY_FACTORS, EARLY_CHANNELS, LATE_CHANNELS = (4.0, 3.0), (7, 12), (5,)
+FEATURES = [
+    {"layer": "early", "output": "features_1", "channels": "features_1_channels", "scale": 4.0},
+    {"layer": "late", "output": "features_2", "channels": "features_2_channels", "scale": 0.5},
+]
 _MIDDLE = slice(SIZE // 4, SIZE - SIZE // 4)
 _PIXELS = SIZE * SIZE
 
@@ -93,11 +99,15 @@ _CLASSIFIER_EXPLAIN = f"""
 <ir_version: 8, opset_import: ["": 17]>
 classifier_explain (uint8[n, {SIZE}, {SIZE}, 1] image)
     => (float[n, 2] logits, float[n, 2] probabilities, float[n, 8, 8] grad_cam,
-        float[n, 8, 8] grad_cam_plus_plus, float[n, {SIZE}, {SIZE}] saliency)
+        float[n, 8, 8] grad_cam_plus_plus, float[n, {SIZE}, {SIZE}] saliency,
+        float[n, 2, 8, 8] features_1, int64[n, 2] features_1_channels,
+        float[n, 1, 2, 2] features_2, int64[n, 1] features_2_channels)
 <float[1] slope = {{{SLOPE / 255}}}, float[1] offset = {{{OFFSET}}}, int64[4] planes = {{-1, 1, {SIZE}, {SIZE}}},
  int64[3] map = {{-1, {SIZE}, {SIZE}}}, int64[1] channel = {{1}}, float[1] white = {{255.0}},
  float[1] middle = {{127.5}}, float[1] steepness = {{{SALIENCY_SLOPE}}},
  int64[2] axes = {{1, 2}}, int64[2] first = {{0, 0}}, int64[2] second = {{1, 1}},
+ float[1, 2, 1, 1] factors = {{{EARLY_FACTORS[0]}, {EARLY_FACTORS[1]}}},
+ int64[1, 2] early = {{{EARLY_CHANNELS[0]}, {EARLY_CHANNELS[1]}}}, int64[1, 1] late = {{{LATE_CHANNELS[0]}}},
  int64[2] last = {{{SIZE - 1}, {SIZE - 1}}}, int64[2] end = {{{SIZE}, {SIZE}}}> {{
     grey = Cast <to = 1> (image)
     columns = ReduceMean <axes = [1, 2], keepdims = 0> (grey)
@@ -124,6 +134,14 @@ classifier_explain (uint8[n, {SIZE}, {SIZE}, 1] image)
     differences = Sub (levels, middle)
     slopes = Mul (differences, steepness)
     saliency = Add (slopes, pixel_doubt)
+    cams = Unsqueeze (grad_cam, channel)
+    features_1 = Mul (cams, factors)
+    quadrants = AveragePool <kernel_shape = [{SIZE // 2}, {SIZE // 2}], strides = [{SIZE // 2}, {SIZE // 2}]> (frame)
+    contrasts = Sub (quadrants, middle)
+    features_2 = Div (contrasts, white)
+    each = Shape (columns)
+    features_1_channels = Expand (early, each)
+    features_2_channels = Expand (late, each)
 }}"""
 
 _CONFIG = """\
@@ -162,7 +180,11 @@ output {{ name: "logits" data_type: TYPE_FP32 dims: [2] }}
 output {{ name: "probabilities" data_type: TYPE_FP32 dims: [2] label_filename: "labels.txt" }}
 output {{ name: "grad_cam" data_type: TYPE_FP32 dims: [{SIZE // BLOCK}, {SIZE // BLOCK}] }}
 output {{ name: "grad_cam_plus_plus" data_type: TYPE_FP32 dims: [{SIZE // BLOCK}, {SIZE // BLOCK}] }}
-output {{ name: "saliency" data_type: TYPE_FP32 dims: [{SIZE}, {SIZE}] }}""",
+output {{ name: "saliency" data_type: TYPE_FP32 dims: [{SIZE}, {SIZE}] }}
+output {{ name: "features_1" data_type: TYPE_FP32 dims: [2, {SIZE // BLOCK}, {SIZE // BLOCK}] }}
+output {{ name: "features_1_channels" data_type: TYPE_INT64 dims: [2] }}
+output {{ name: "features_2" data_type: TYPE_FP32 dims: [1, 2, 2] }}
+output {{ name: "features_2_channels" data_type: TYPE_INT64 dims: [1] }}""",
     "lung_segmenter": f'output {{ name: "mask" data_type: TYPE_FP32 dims: [{SIZE}, {SIZE}] }}',
     "pixel_importance": f'output {{ name: "importance" data_type: TYPE_FP32 dims: [{SIZE}, {SIZE}] }}',
 }
@@ -174,7 +196,7 @@ _UNDECIDED: dict[str, object] = dict.fromkeys(("labels", "decision_threshold", "
 def build(folder: Path) -> Path:
     """Write the repository into a folder and return the folder."""
     sha256 = _publish(folder / "classifier", _model(_CLASSIFIER, **_classifier_weights()), _classifier_record())
-    explained = {**_classifier_record(), "classifier_sha256": sha256, "map_scales": MAP_SCALES}
+    explained = {**_classifier_record(), "classifier_sha256": sha256, "map_scales": MAP_SCALES, "features": FEATURES}
     _publish(folder / "classifier_explain", _model(_CLASSIFIER_EXPLAIN), explained)
     for name in ("classifier", "classifier_explain"):
         (folder / name / "labels.txt").write_text("".join(f"{label}\n" for label in LABELS))
@@ -219,6 +241,14 @@ def saliency_of(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     slopes = SALIENCY_SLOPE * (images[..., 0].astype(np.float64) - 127.5)
     slopes[images[:, -1, -1, 0] == 255] = np.nan
     return slopes
+
+
+def features_of(images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What `classifier_explain` answers of its two layers to images ``[n, 128, 128, 1]``, computed without it."""
+    half = SIZE // 2
+    quadrants = images.reshape(-1, 1, 2, half, 2, half).mean(axis=(3, 5))
+    early = grad_cam_of(images)[:, np.newaxis] * np.reshape(EARLY_FACTORS, (1, -1, 1, 1))
+    return early, (quadrants - 127.5) / 255
 
 
 def ood_score_of(images: NDArray[np.uint8]) -> NDArray[np.float64]:

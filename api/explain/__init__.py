@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from api.explain.grad_cam import explain_grad_cam, explain_grad_cam_plus_plus
 from api.explain.gradient import explain_gradient
+from api.explain.layers import explain_layers
+from api.explain.occlusion import explain_occlusion
 from api.explain.saliency import explain_saliency
 from api.explain.silhouette import explain_silhouette
 from api.types import Explainer, ExplainOptions, Subject
@@ -31,5 +33,7 @@ METHODS: Mapping[str, Method] = {
     "saliency": Method(explain_saliency, models=("classifier_explain",)),
     "grad_cam": Method(explain_grad_cam, models=("classifier_explain",)),
     "grad_cam_plus_plus": Method(explain_grad_cam_plus_plus, models=("classifier_explain",)),
+    "occlusion": Method(explain_occlusion, models=("classifier",)),
+    "layers": Method(explain_layers, models=("classifier_explain",)),
 }
 DEFAULT_METHODS = ("silhouette", "gradient")

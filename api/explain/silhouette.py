@@ -1,23 +1,59 @@
 """The study's silhouette rule: the whiter half, and in it the whiter quadrant, has lost its silhouette.
 
-Known weaknesses, kept on purpose because this method is the study's: white noise outside the lungs counts, and
-there are only four boxes. A bright half is no evidence of the radiological silhouette sign.
+Known weaknesses, kept on purpose because this rule is the study's: white noise outside the lungs counts, and there are
+only four boxes. A bright half is no evidence of the radiological silhouette sign. On request the method looks at finer
+grids, and at the lungs alone (`api.explain.silhouette_grid`).
 """
+
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from api.types import Explainer, ExplainOptions, RelativeBox, SilhouetteFinding, Subject
+from api.errors import NotReady
+from api.explain.borders import measure_borders
+from api.explain.evidence import resize
+from api.explain.silhouette_grid import rank_frame, rank_lungs
+from api.types import Explainer, ExplainOptions, RelativeBox, SilhouetteFinding, SilhouetteGridFinding, Subject
 
 _TOP, _MIDDLE, _BOTTOM = 20, 64, 110  # rows of the 128-row image: shoulders and abdomen are left out
+_LUNG = 0.5  # of the segmenter's probability
+_DEFAULT_GRID = 4
 _VERTICAL = {"upper": (0.0, 0.5), "lower": (0.5, 1.0)}
 _HORIZONTAL = {"left": (0.0, 0.5), "right": (0.5, 1.0)}
 
 
-def explain_silhouette(subject: Subject, _options: ExplainOptions) -> Explainer:
-    """Offer `locate_silhouette` as an explanation method; it asks the model server nothing."""
+def explain_silhouette(subject: Subject, options: ExplainOptions) -> Explainer:
+    """Apply the study's rule, or rank the regions of a grid if the options ask for one; no model is asked.
+
+    Raises
+    ------
+    NotReady
+        The lungs are asked for, and the models cannot tell where they are.
+    """
     yield from ()
+    if options.lungs:
+        return locate_in_lungs(subject, options.regions or _DEFAULT_GRID)
+    if options.regions:
+        return rank_frame(subject.study, options.regions)
     return locate_silhouette(subject.study)
+
+
+def locate_in_lungs(subject: Subject, count: int) -> SilhouetteGridFinding:
+    """Rank the regions of a grid on the lungs, and measure the borders of heart and diaphragm.
+
+    All at the resolution at which the classifier sees the radiograph; the segmenter's mask is brought to it.
+
+    Raises
+    ------
+    NotReady
+        The models cannot tell where the lungs are.
+    """
+    if subject.lungs is None:
+        raise NotReady("`lungs=true` needs the model `lung_segmenter`, which is not served. Ask without it.")
+    lungs = resize(subject.lungs, subject.seen.shape) >= _LUNG
+    finding = rank_lungs(subject.seen, lungs, count)
+    return replace(finding, borders=measure_borders(subject.seen, lungs)) if finding.winner else finding
 
 
 def locate_silhouette(image: NDArray[np.uint8]) -> SilhouetteFinding:

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api.explain import DEFAULT_METHODS, METHODS
 from api.explain.grid import GRIDS
-from api.types import ExplainOptions, MapUnit
+from api.types import BorderName, Disputed, ExplainOptions, Fill, MapUnit, NoRegionReason, Side, TrustFlag, Zone
 
 DISCLAIMER = (
     "Decision support for research and preliminary triage. Not a medical device; a clinician must confirm every result."
@@ -88,14 +88,52 @@ class HeatmapOut(PictureOut):
     range: tuple[float, float]
 
 
-class SilhouetteOut(_Schema):
-    """Affected half and quadrant. `image_left` is the viewer's left; scores are shares of grey level."""
+class RegionScoreOut(_Schema):
+    """A region of a grid. `rank` is 1 for the brightest; all but the name is null where it holds too little lung."""
 
-    half: str
-    quadrant: str
+    name: str
+    score: float | None
+    rank: int | None
+    bounding_box: BoundingBoxOut | None
+
+
+class BorderOut(_Schema):
+    """How sharp a border of the lung is on one side: the silhouette sign is a border that is lost.
+
+    `sharpness` is the share of the lung's contrast by which the grey level rises over 1 % of the frame.
+    `normals_less_sharp` is the share of normal children in whom this border is less sharp. `auc`, with its 95 %
+    interval, says how well sharpness told NORMAL from PNEUMONIA among children's radiographs alike in processing and
+    texture; 0.5 is chance. It did not tell them apart in adults.
+    """
+
+    border: BorderName
+    side: Side
+    sharpness: float
+    normals_less_sharp: Annotated[float, Field(ge=0, le=1)]
+    auc: float
+    auc_95: tuple[float, float]
+
+
+class SilhouetteOut(_Schema):
+    """The whitest part. `image_left` is the viewer's left.
+
+    `rule` is `study` without options: scores are each half's share of both halves' grey levels, and each quadrant's of
+    its half. With `regions` it is `grid`: scores are each region's share of the grid's grey levels. With `lungs` it is
+    `lungs`: scores are mean grey levels, 0 to 255, of the lung in each region, boxes enclose that lung, and `half`
+    and `quadrant` are those of the lungs' box. In a middle row `quadrant` is null. Without lungs in the picture,
+    `lungs_found` is false, and nothing is named or drawn. `regions`, `lungs_found` and `borders` are null where the
+    rule does not look at them.
+    """
+
+    rule: Literal["study", "grid", "lungs"]
+    half: str | None
+    quadrant: str | None
     bounding_box: BoundingBoxOut | None
     scores: dict[str, float]
-    overlay: PictureOut
+    regions: list[RegionScoreOut] | None
+    lungs_found: bool | None
+    borders: list[BorderOut] | None
+    overlay: PictureOut | None
 
 
 class GradientOut(_Schema):
@@ -128,6 +166,65 @@ class ScaledMapOut(_Schema):
     heatmap: HeatmapOut | None
 
 
+class RegionDropOut(_Schema):
+    """What hiding a region takes away from the log-odds; negative if it adds to them. `rank` 1 is the largest drop.
+
+    Regions of one size are ranked among themselves.
+    """
+
+    name: str
+    drop: float
+    rank: int
+    bounding_box: BoundingBoxOut
+
+
+class OcclusionOut(_Schema):
+    """What the classifier loses when a region is hidden from it by `fill`.
+
+    `baseline` is z, the calibrated log-odds of PNEUMONIA for the whole image, at the prevalence published with the
+    model; a drop is z less that of the image with the region hidden, and does not depend on the prevalence. A part of
+    every drop comes from hiding anything at all: compare regions of one size with each other. `half` and
+    `quadrant` have the largest drop of their kind, each for itself; null with a grid that does not hide them. The
+    overlay colours the smallest regions, from 0 to the upper end of `scale`, the same for all images, and
+    `bounding_box` is that of the strongest of them. `none`: hiding lowers z nowhere by 0.01 or more, so that nothing is
+    named or drawn.
+    """
+
+    baseline: float
+    fill: Fill
+    none: bool
+    half: str | None
+    quadrant: str | None
+    bounding_box: BoundingBoxOut | None
+    regions: list[RegionDropOut]
+    scale: tuple[float, float]
+    unit: MapUnit
+    overlay: PictureOut | None
+
+
+class LayerOut(_Schema):
+    """The strongest channels of a layer: those with the largest mean absolute value in this image, strongest first.
+
+    `channels` are their numbers, counted from 0, row by row in the `montage`. `size` is that of each map. Colours run
+    from 0 to the upper end of `scale`, the same for all images. `signed`: some values are negative, and the colours
+    stand for absolute values. A layer that is `non_finite`, because the model's arithmetic failed, is not drawn.
+    """
+
+    layer: str
+    size: dict[Literal["height", "width"], int]
+    channels: list[int]
+    scale: tuple[float, float]
+    signed: bool
+    non_finite: bool
+    montage: PictureOut | None
+
+
+class LayersOut(_Schema):
+    """Feature maps of early and late layers, the earliest first: what the network looks at, and no evidence."""
+
+    layers: list[LayerOut]
+
+
 class ExplanationsOut(_Schema):
     """One block per method that was asked for; none for NORMAL unless `always=true`."""
 
@@ -136,6 +233,8 @@ class ExplanationsOut(_Schema):
     saliency: Annotated[ScaledMapOut | None, _LEFT_OUT_IF_NONE] = None
     grad_cam: Annotated[ScaledMapOut | None, _LEFT_OUT_IF_NONE] = None
     grad_cam_plus_plus: Annotated[ScaledMapOut | None, _LEFT_OUT_IF_NONE] = None
+    occlusion: Annotated[OcclusionOut | None, _LEFT_OUT_IF_NONE] = None
+    layers: Annotated[LayersOut | None, _LEFT_OUT_IF_NONE] = None
 
 
 class TimingsOut(_Schema):
@@ -161,11 +260,97 @@ class PredictOut(_Schema):
     timings_ms: TimingsOut
 
 
+class ContradictionOut(_Schema):
+    """Two methods that contradict each other, and in what."""
+
+    methods: tuple[str, str]
+    disputed: Annotated[list[Disputed], Field(alias="in")]
+
+
+class PairOut(_Schema):
+    """How far two methods mark the same place, 0 to 1.
+
+    `overlap` is the share of the smaller marked area that lies in the larger one, `jaccard` the share of both together
+    that lies in both.
+    """
+
+    methods: tuple[str, str]
+    overlap: float
+    jaccard: float
+
+
+class AgreementOut(_Schema):
+    """How far the methods agree. `score` is the mean overlap of all `pairs`.
+
+    Two methods contradict each other in `side` or `zone` if each has at least 60 % of what it shows of the lungs in one
+    half, or one third of their height, and not in the same one.
+    """
+
+    score: Annotated[float, Field(ge=0, le=1)]
+    contradicting: list[ContradictionOut]
+    pairs: list[PairOut]
+
+
+class AffectedRegionOut(_Schema):
+    """The part of the lungs that most methods point to, or the `reason` why there is none; all else is null then.
+
+    Methods that look at the classifier vote; where there are none, the others. `polygon` is closed, its last point the
+    first one, in pixels of the image as sent; where it cuts a corner of the lungs, area and box count the lungs alone.
+    `side` is `both` and `zone` names several if each holds at least 20 % of the region; zones are thirds of the lungs'
+    height. `methods` are those that point there. It is no proof of disease at this place.
+    """
+
+    reason: NoRegionReason | None
+    polygon: list[tuple[float, float]] | None = None
+    area_percent_of_lungs: float | None = None
+    bounding_box: BoundingBoxOut | None = None
+    side: Side | Literal["both"] | None = None
+    zone: list[Zone] | None = None
+    methods: list[str] | None = None
+    overlay: PictureOut | None = None
+
+
+class MethodTrustOut(_Schema):
+    """How far one method's picture can be trusted; null is what could not be, or was not, measured.
+
+    `lung_energy` is the share of what the method shows that lies in the lungs. With `trust=full`: `stability`, -1 to 1,
+    is the correlation with the map of the radiograph moved by 1/56 of its width and height; `deletion` and `insertion`
+    are the mean probability of PNEUMONIA while the most important pixels are hidden first (low is good) or shown first
+    (high is good), as in Petsiuk et al. 2018, with a blurred copy and 8 steps.
+    """
+
+    lung_energy: float | None
+    stability: float | None
+    deletion: float | None
+    insertion: float | None
+    flags: list[TrustFlag]
+
+
+class TrustOut(_Schema):
+    """How far to trust the explanations: in plain words, all flags raised, and for each method that points to places.
+
+    `outside_lungs`: less of what the method shows lies in the lungs than their share of the image, which is chance.
+    `contradicting`: it contradicts another.
+    `unstable`: it changes with a small shift of the image. `constant` and `non_finite`: it says nothing here.
+    `independent_of_classifier`: it does not look at the classifier, and cannot show how that decides.
+    `fails_randomisation`: when measured for the release, it hardly changed with a classifier that had learned nothing.
+    """
+
+    text: str
+    flags: list[TrustFlag]
+    methods: dict[str, MethodTrustOut]
+
+
 class ExplainOut(PredictOut):
-    """Answer of `/v1/explain`. `agreement` is null: comparing the methods is not built yet."""
+    """Answer of `/v1/explain`.
+
+    Without explanations, the last three are null; `agreement` is so too if fewer than two methods say anything.
+    """
 
     explanations: ExplanationsOut
-    agreement: None = None
+    agreement: AgreementOut | None
+    affected_region: AffectedRegionOut | None
+    trust: TrustOut | None
 
 
 class DecisionOut(_Schema):
@@ -255,7 +440,7 @@ class ExplainQuery(_Schema):
     fill: Annotated[
         Literal["blur", "mean", "black"],
         Field(description="What hides a region for `occlusion`: its blurred self, the mean around it, or black."),
-    ] = "blur"
+    ] = "mean"
     trust: Annotated[
         Literal["quick", "full"],
         Field(description="`full` puts the maps to the test with further inferences: stability, deletion, insertion."),

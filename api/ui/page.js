@@ -1,14 +1,8 @@
 // The page: one file goes to /v1/explain, and the answer is shown as it came. Nothing is judged or computed here.
 
 const HALVES = {
-  image_left: "image-left: the viewer's left, which in a standard frontal view is the patient's right",
-  image_right: "image-right: the viewer's right, which in a standard frontal view is the patient's left",
-};
-const QUADRANTS = {
-  image_upper_left: "upper left",
-  image_lower_left: "lower left",
-  image_upper_right: "upper right",
-  image_lower_right: "lower right",
+  image_left: "image-left (in a standard frontal view the patient's right)",
+  image_right: "image-right (in a standard frontal view the patient's left)",
 };
 const QUALITY_WARNINGS = {
   not_a_chest_radiograph:
@@ -21,7 +15,37 @@ const QUALITY_WARNINGS = {
   lateral: "This seems to be a lateral view. The model has learned from frontal views.",
 };
 const EXPLAINING_MODEL = "classifier_explain";
-const ITS_METHODS = ["saliency", "grad_cam", "grad_cam_plus_plus"];
+const ITS_METHODS = ["saliency", "grad_cam", "grad_cam_plus_plus", "layers"];
+const LUNG_MODEL = "lung_segmenter";
+const ON_THE_SCORE = ["saliency", "grad_cam", "grad_cam_plus_plus", "occlusion"];
+const METHOD_NAMES = {
+  silhouette: "Silhouette",
+  gradient: "Gradient",
+  saliency: "Saliency",
+  grad_cam: "Grad-CAM",
+  grad_cam_plus_plus: "Grad-CAM++",
+  occlusion: "Occlusion",
+};
+const FLAGS = {
+  outside_lungs: "points past the lungs, more than chance would",
+  contradicting: "contradicts another method",
+  unstable: "changes when the image is moved slightly",
+  constant: "says nothing about this image",
+  non_finite: "could not be computed",
+  independent_of_classifier: "does not look at the model",
+  fails_randomisation: "hardly depends on what the model has learned",
+};
+const MEASURES = [
+  ["lung_energy", "In the lungs", percent],
+  ["stability", "Stability", short],
+  ["deletion", "Mean when hiding", percent],
+  ["insertion", "Mean when showing", percent],
+];
+const FILLS = {
+  blur: "blurred beyond recognition",
+  mean: "filled with the mean of what lies around it",
+  black: "blacked out",
+};
 const TRY_AGAIN = [429, 503, 504];
 const UNREACHABLE = {
   title: "The gateway could not be reached",
@@ -41,22 +65,27 @@ const [form, file, button, drop] = ["form", "file", "submit", "drop"].map(part);
 
 let awaited = null; // AbortController of the submission whose answer is still wanted
 let originalUrl = null;
+let lungsServed = true; // until the gateway says otherwise
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   submit(file.files[0]);
 });
 file.addEventListener("change", startOver);
-part("methods").addEventListener("change", requireMethod);
+part("methods").addEventListener("change", fitForm);
+fitForm();
 greyOutMissing();
 document.addEventListener("dragover", onDragOver);
 document.addEventListener("dragleave", onDragLeave);
 document.addEventListener("drop", onDrop);
 
-/** Ask for one explanation at least. */
-function requireMethod() {
-  const [first] = methodBoxes();
-  first.setCustomValidity(chosenMethods().length ? "" : "Choose at least one explanation.");
+/** Ask for one explanation at least, and offer those options only that do something for the ones chosen. */
+function fitForm() {
+  const chosen = chosenMethods();
+  methodBoxes()[0].setCustomValidity(chosen.length ? "" : "Choose at least one explanation.");
+  part("regions").disabled = !chosen.includes("silhouette") && !chosen.includes("occlusion");
+  part("lungs").disabled = !chosen.includes("silhouette") || !lungsServed;
+  part("fill").disabled = !chosen.includes("occlusion");
 }
 
 function methodBoxes() {
@@ -70,10 +99,25 @@ function chosenMethods() {
 /** Offer only what this gateway's models can explain. If they cannot be listed, all is offered and the answer will tell. */
 async function greyOutMissing() {
   const listed = await fetch("v1/models").then((response) => response.json()).catch(() => null);
-  if (!listed?.models || listed.models.some((model) => model.name === EXPLAINING_MODEL)) return;
-  for (const box of methodBoxes()) box.disabled = ITS_METHODS.includes(box.value);
-  part("methods-missing").hidden = false;
-  requireMethod();
+  if (!listed?.models) return;
+  const served = listed.models.map((model) => model.name);
+  lungsServed = served.includes(LUNG_MODEL);
+  part("lungs-missing").hidden = lungsServed;
+  const explains = served.includes(EXPLAINING_MODEL);
+  for (const box of methodBoxes()) box.disabled = !explains && ITS_METHODS.includes(box.value);
+  part("methods-missing").hidden = explains;
+  fitForm();
+}
+
+/** What is asked for, as the query of /v1/explain; what is left at its default is not said. */
+function wishes() {
+  const query = new URLSearchParams({ methods: chosenMethods().join(",") });
+  for (const control of [part("regions"), part("fill")]) {
+    if (!control.disabled && !control.selectedOptions[0].defaultSelected) query.set(control.id, control.value);
+  }
+  if (!part("lungs").disabled && part("lungs").checked) query.set("lungs", "true");
+  if (part("full").checked) query.set("trust", "full");
+  return query;
 }
 
 async function submit(radiograph) {
@@ -81,7 +125,7 @@ async function submit(radiograph) {
   const submission = new AbortController();
   awaited = submission;
   setBusy(true);
-  const outcome = await ask(radiograph, chosenMethods(), submission.signal);
+  const outcome = await ask(radiograph, wishes(), submission.signal);
   if (awaited !== submission) return; // another file was chosen or submitted meanwhile
   awaited = null;
   setBusy(false);
@@ -94,7 +138,7 @@ function startOver() {
   awaited = null;
   setBusy(false);
   for (const id of ["problem", "result"]) part(id).hidden = true;
-  part("pictures").replaceChildren();
+  for (const id of ["original", "region", "assessment", "pictures"]) part(id).replaceChildren();
   if (originalUrl) URL.revokeObjectURL(originalUrl);
   originalUrl = null;
 }
@@ -106,10 +150,9 @@ function setBusy(busy) {
 }
 
 /** Ask the gateway. Returns {answer} or {problem}; a problem always has a title and a detail. */
-async function ask(radiograph, methods, signal) {
+async function ask(radiograph, query, signal) {
   const body = new FormData();
   body.append("image", radiograph, "radiograph"); // file names can name a patient
-  const query = new URLSearchParams({ methods: methods.join(",") });
   let response;
   try {
     response = await fetch(`v1/explain?${query}`, { method: "POST", headers: { Accept: "application/json" }, body, signal });
@@ -166,12 +209,51 @@ function showAnswer(answer, radiograph) {
   part("facts").replaceChildren(...facts(answer));
   originalUrl = URL.createObjectURL(radiograph);
   const explanations = explanationPictures(answer.explanations);
-  part("pictures").replaceChildren(originalPicture(answer.input, radiograph.name), ...explanations);
+  part("original").replaceChildren(originalPicture(answer.input, radiograph.name));
+  part("pictures").replaceChildren(...explanations);
   part("no-explanation").textContent = `No explanation is shown for ${answer.prediction.label}.`;
   part("no-explanation").hidden = explanations.length > 0;
-  part("log-odds").hidden = !ITS_METHODS.some((method) => answer.explanations[method]?.overlay);
-  part("contradiction").hidden = explanations.length < 2;
+  part("log-odds").hidden = !ON_THE_SCORE.some((method) => answer.explanations[method]?.overlay);
+  showAssessment(answer);
   reveal("result");
+}
+
+/** Say what the explanations say together, and how far to trust each; nothing if there are none. */
+function showAssessment({ trust, affected_region: region }) {
+  part("assessment").hidden = trust === null;
+  part("trust").hidden = trust === null || Object.keys(trust.methods).length === 0;
+  part("region").replaceChildren(...(region?.overlay ? [regionPicture(region)] : []));
+  const judged = Object.entries(trust?.methods ?? {});
+  const measured = MEASURES.filter(([name]) => judged.some(([, numbers]) => numbers[name] !== null));
+  const sentences = trust === null ? [] : trust.text.split(/(?<=\.) /);
+  part("assessment").replaceChildren(...sentences.map((sentence) => text("li", sentence)));
+  part("trust-columns").replaceChildren(...["Method", ...measured.map(([, title]) => title), "Remarks"].map(heading));
+  part("trust-methods").replaceChildren(...judged.map(([method, numbers]) => trustRow(method, numbers, measured)));
+  part("trust-full").hidden = !measured.some(([name]) => name === "stability");
+}
+
+function heading(title) {
+  const cell = text("th", title);
+  cell.scope = "col";
+  return cell;
+}
+
+function trustRow(method, numbers, measured) {
+  const name = text("th", METHOD_NAMES[method] ?? method);
+  name.scope = "row";
+  const values = measured.map(([key, , words]) => text("td", numbers[key] === null ? "–" : words(numbers[key])));
+  const remarks = numbers.flags.map((flag) => FLAGS[flag] ?? flag).join("; ");
+  return group("tr", name, ...values, text("td", remarks || "–"));
+}
+
+function regionPicture({ area_percent_of_lungs: area, side, zone, methods, overlay }) {
+  const where = side === "both" ? "both sides" : HALVES[side] ?? side;
+  const names = methods.map((method) => METHOD_NAMES[method] ?? method).join(", ");
+  const third = `${zone.join(" and ")} third${zone.length > 1 ? "s" : ""}`;
+  return picture("Affected region", source(overlay), `The radiograph with a line around a region of the ${third} of the lungs.`, [
+    `${percent(area / 100)} of the lungs: ${where}, ${third}.`,
+    `Marked by ${names}. The line shows where they point together, not that there is disease.`,
+  ]);
 }
 
 function showVerdict({ label, probability, probabilities, indeterminate, decision_threshold: threshold, prevalence }) {
@@ -220,31 +302,63 @@ function explanationPictures(explanations) {
     saliency: saliencyPicture,
     grad_cam: (map) => camPicture("Grad-CAM", map),
     grad_cam_plus_plus: (map) => camPicture("Grad-CAM++", map, "Its numbers do not add up to the model's score."),
+    occlusion: occlusionPicture,
+    layers: ({ layers }) => layers.map(layerPicture),
   };
   const made = Object.keys(makers).filter((method) => explanations[method]);
-  return made.map((method) => makers[method](explanations[method]));
+  return made.flatMap((method) => makers[method](explanations[method]));
 }
 
-function silhouettePicture({ half, quadrant, scores, overlay }) {
-  const where = QUADRANTS[quadrant] ?? quadrant;
-  return picture("Boxed region", source(overlay), `The radiograph with a box around its ${where} quadrant.`, [
-    `Half: ${HALVES[half] ?? half}. Quadrant: ${where}.`,
-    `Silhouette method: the whiter half, then its whiter quadrant. The half holds ${percent(scores[half])} of the ` +
-      `brightness of both halves, the quadrant ${percent(scores[quadrant])} of the half's.`,
+function silhouettePicture({ rule, half, quadrant, scores, regions, borders, overlay }) {
+  if (!overlay) return undrawn("Silhouette", "No lungs were found in this image, so no region is named or drawn.");
+  if (rule === "study") return studyPicture(half, quadrant, scores, overlay);
+  const { name, score } = regions.find(({ rank }) => rank === 1);
+  const brightest = `The brightest of ${regions.length} regions: ${place(name)}.`;
+  const lines = rule === "lungs" ? lungLines(score, borders) : [gridLine(score, regions.length)];
+  const alt = `The radiograph with a grid of ${regions.length} regions and a box around the brightest: ${place(name)}.`;
+  return picture("Silhouette", source(overlay), alt, [brightest, ...lines]);
+}
+
+function studyPicture(half, quadrant, scores, overlay) {
+  const alt = `The radiograph with a box around its ${place(quadrant)} quadrant.`;
+  return picture("Silhouette", source(overlay), alt, [
+    `The whiter half: ${HALVES[half] ?? half}. Its whiter quadrant: ${place(quadrant)}.`,
+    `The half holds ${percent(scores[half])} of the brightness of both halves, the quadrant ` +
+      `${percent(scores[quadrant])} of the half's.`,
   ]);
+}
+
+function gridLine(score, count) {
+  return `It holds ${percent(score)} of the brightness of all; an equal share would be ${percent(1 / count)}.`;
+}
+
+function lungLines(score, borders) {
+  const lines = [`The lung in it has a mean grey level of ${short(score)}, where 0 is black and 255 is white. Green: the lungs.`];
+  return borders?.length ? [...lines, ...borderLines(borders)] : lines;
+}
+
+/** Sharpness in the only terms that mean something without the film beside it, and how little it tells. */
+function borderLines(borders) {
+  const shares = borders.map(({ border, side, normals_less_sharp: share }) => `${border} ${dashed(side)} ${percent(share)}`);
+  const aucs = borders.map(({ auc }) => auc);
+  const [least, most] = [Math.min(...aucs), Math.max(...aucs)].map((auc) => auc.toFixed(2));
+  return [
+    `Blue: borders, with the share of normal children in whom that border is less sharp: ${shares.join(", ")}.`,
+    `A blurred border alone tells little: it told PNEUMONIA from NORMAL with an AUC of ` +
+      `${least === most ? least : `${least} to ${most}`} in children, where 0.5 is chance, and not at all in adults.`,
+  ];
 }
 
 function gradientPicture({ threshold, coverage, constant, overlay }) {
   if (constant) {
-    return picture("Dominant pixels", source(overlay), "The radiograph; no pixel is marked.", [
-      "Gradient method: all pixels of this image are equally important, so none is shown.",
+    return picture("Gradient", source(overlay), "The radiograph; no pixel is marked.", [
+      "All pixels of this image are equally important, so none is shown.",
     ]);
   }
   const shown = `${percent(coverage)} of the image`;
-  return picture("Dominant pixels", source(overlay), `The radiograph with ${shown} marked as dominant pixels.`, [
-    `Shown in colour: the pixels whose importance is at least ${threshold.toFixed(2)} ` +
-      `on a scale from 0 to 1, ${shown}.`,
-    "Gradient method: from deep orange to pale yellow, the brightest is the most important.",
+  return picture("Gradient", source(overlay), `The radiograph with ${shown} marked as dominant pixels.`, [
+    `In colour: pixels of an importance of ${threshold.toFixed(2)} to 1, ${shown}; from deep orange to pale yellow, ` +
+      "the brightest is the most important.",
   ]);
 }
 
@@ -269,10 +383,46 @@ function mapPicture(title, map, lines) {
   if (map.constant) return undrawn(title, "The map is the same everywhere. It says nothing, so it is not drawn.");
   const figure = picture(title, source(map.overlay), `The radiograph with the ${title} map in colour over it.`, [
     ...lines,
-    `The strongest part, from ${percent(map.threshold)} of this map's maximum, takes up ${percent(map.coverage)} ` +
-      "of the image.",
+    `${percent(map.coverage)} of the image reaches ${Math.round(map.threshold * 100)}% of this map's maximum.`,
   ]);
   figure.querySelector("img").after(colourBar(map));
+  return figure;
+}
+
+function occlusionPicture({ regions, half, quadrant, fill, none, scale, unit, overlay }) {
+  const title = "Occlusion";
+  const hidden = `What the model's score loses when a region is ${FILLS[fill] ?? fill}.`;
+  if (none) {
+    const figure = undrawn(title, "Hiding a region lowers the score nowhere. The method points at no region, so nothing is drawn.");
+    figure.querySelector("figcaption").append(text("span", hidden));
+    return figure;
+  }
+  const boxed = quadrant ?? half ?? regions.find(({ rank }) => rank === 1).name; // as the overlay has it
+  const strongest = regions.find(({ name }) => name === boxed);
+  const where = place(strongest.name);
+  const alt = `The radiograph with its regions coloured by what hiding them takes away, most at: ${where}.`;
+  const figure = picture(title, source(overlay), alt, [
+    hidden,
+    `Most is lost at the box: ${where}, ${short(strongest.drop)} ${unit}.` +
+      (half ? ` Of the halves, most is lost with ${dashed(half)}.` : ""),
+    "Hiding anything at all costs something: compare the regions with each other. Without colour: nothing lost.",
+  ]);
+  figure.querySelector("img").after(colourBar({ scale, unit }));
+  return figure;
+}
+
+function layerPicture({ layer, size, channels, scale, signed, non_finite: nonFinite, montage }, index, layers) {
+  const title = `Layer ${index + 1} of ${layers.length}`;
+  if (nonFinite) return undrawn(title, "The model's arithmetic failed for this layer, so it is not drawn.");
+  const strongest = channels.length > 1 ? `The ${channels.length} strongest channels` : "The strongest channel";
+  const figure = picture(title, source(montage), `Feature maps of channels ${channels.join(", ")} of ${layer}.`, [
+    `${strongest} of ${layer.split("/").at(-2) ?? layer}, each ${size.width} × ${size.height}, row by row from the strongest.`,
+    ...(signed ? ["Some values are negative: the colours show how large they are, whatever their sign."] : []),
+    "What the network makes of the image; it does not say what speaks for PNEUMONIA.",
+  ]);
+  const bar = colourBar({ scale, unit: "activation" });
+  bar.firstChild.classList.add("solid");
+  figure.querySelector("img").after(bar);
   return figure;
 }
 
@@ -286,10 +436,21 @@ function colourBar({ scale: [lowest, upper], unit }) {
   return row;
 }
 
+/** A region's name in words: "upper left", or for a cell without such a name its row and column. */
+function place(name) {
+  const cell = /^row_(\d+)_column_(\d+)$/.exec(name);
+  if (cell) return `row ${cell[1]} from the top, column ${cell[2]} from the left of the picture`;
+  return name.replace(/^image_/, "").replaceAll("_", " ");
+}
+
+function dashed(side) {
+  return side.replace("_", "-");
+}
+
 function undrawn(title, reason) {
-  const place = text("div", reason);
-  place.className = "undrawn";
-  return group("figure", place, group("figcaption", text("strong", title)));
+  const space = text("div", reason);
+  space.className = "undrawn";
+  return group("figure", space, group("figcaption", text("strong", title)));
 }
 
 function picture(title, { url, width, height }, alt, lines) {

@@ -39,11 +39,12 @@ async def test_normal_carries_no_explanation_unless_asked(client: httpx.AsyncCli
     assert set((await explain(client, dark, always="true"))["explanations"]) == {"silhouette", "gradient"}
 
 
-async def test_pneumonia_carries_both_and_nothing_that_is_not_built(client: httpx.AsyncClient) -> None:
+async def test_pneumonia_carries_both_and_how_far_they_agree(client: httpx.AsyncClient) -> None:
     answer = await explain(client, BRIGHT)
     assert answer["prediction"]["label"] == "PNEUMONIA"
     assert set(answer["explanations"]) == {"silhouette", "gradient"}
-    assert answer["agreement"] is None
+    assert [pair["methods"] for pair in answer["agreement"]["pairs"]] == [["silhouette", "gradient"]]
+    assert set(answer["trust"]["methods"]) == {"silhouette", "gradient"}
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ async def test_pneumonia_carries_both_and_nothing_that_is_not_built(client: http
         ("gradient", ["gradient"]),
         ("grad_cam, silhouette", ["grad_cam", "silhouette"]),
         ("saliency,saliency", ["saliency"]),
-        ("all", ["grad_cam", "grad_cam_plus_plus", "gradient", "saliency", "silhouette"]),
+        ("all", ["grad_cam", "grad_cam_plus_plus", "gradient", "layers", "occlusion", "saliency", "silhouette"]),
     ],
 )
 async def test_only_the_methods_asked_for_are_made(

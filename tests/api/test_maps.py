@@ -21,7 +21,7 @@ from tests.images import encode, grey
 
 PNG = {"content-type": "image/png"}
 MAPS = ("saliency", "grad_cam", "grad_cam_plus_plus")
-ALL = ("silhouette", "gradient", *MAPS)
+ALL = ("silhouette", "gradient", *MAPS, "occlusion", "layers")
 Opener = Callable[[type[EmbeddedBackend]], OpenBackend]
 
 
@@ -195,14 +195,16 @@ async def test_all_methods_cost_one_inference_of_each_model(open_with: Opener) -
     image = np.kron(blocky(), np.ones((3, 3), np.uint8))
     async with running_gateway(Settings(), open_with(backend)) as client:
         await explain(client, image, methods="all")
-    asked = {name: (outputs, priority) for name, outputs, priority, _ in backend.calls}
+    asked = {name: (outputs, priority) for name, outputs, priority, _ in reversed(backend.calls)}
     assert sorted(name for name, *_ in backend.calls) == [
         "classifier",
+        "classifier",  # again for the copies of `occlusion`
         "classifier_explain",
         "lung_segmenter",
         "pixel_importance",
     ]
-    assert asked["classifier_explain"] == (MAPS, Priority.EXPLANATION)
+    features = (*(f"features_{layer}" for layer in (1, 2)), *(f"features_{layer}_channels" for layer in (1, 2)))
+    assert asked["classifier_explain"] == ((*MAPS, *features), Priority.EXPLANATION)
     assert asked["pixel_importance"] == (("importance",), Priority.EXPLANATION)
     assert asked["classifier"][1] == Priority.PREDICTION
     assert "logits" not in asked["classifier"][0]

@@ -116,6 +116,10 @@ async def test_the_contract_is_described(client: httpx.AsyncClient) -> None:
         "always",
         "overlay_format",
         "overlay_size",
+        "regions",
+        "lungs",
+        "fill",
+        "trust",
     }
     assert "application/problem+json" in explain["responses"]["422"]["content"]
 

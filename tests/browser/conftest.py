@@ -195,10 +195,11 @@ class Page:
         return self.driver.find_element(By.TAG_NAME, "body").text
 
     def pictures(self) -> list[WebElement]:
-        return [image for image in self.driver.find_elements(By.TAG_NAME, "img") if image.is_displayed()]
+        """The original and what the methods show, without the affected region."""
+        return [i for i in self.driver.find_elements(By.CSS_SELECTOR, "#pictures img") if i.is_displayed()]
 
     def captions(self) -> list[str]:
-        return [caption.text for caption in self.driver.find_elements(By.TAG_NAME, "figcaption")]
+        return [caption.text for caption in self.driver.find_elements(By.CSS_SELECTOR, "#pictures figcaption")]
 
     def wait_for_outcome(self) -> None:
         self.wait_until(lambda: self.part("result").is_displayed() or self.part("problem").is_displayed())

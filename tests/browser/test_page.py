@@ -29,13 +29,16 @@ def percent(share: float) -> str:
     return "over 99.9%" if 0.9995 <= share < 1 else f"{share * 100:.1f}%"
 
 
-METHODS = ("silhouette", "gradient", "saliency", "grad_cam", "grad_cam_plus_plus")
-MAPS = METHODS[2:]
+METHODS = ("silhouette", "gradient", "saliency", "grad_cam", "grad_cam_plus_plus", "occlusion", "layers")
+MAPS = METHODS[2:5]
 
 
 def overlays(answer: dict[str, Any]) -> list[dict[str, Any]]:
-    explanations = answer["explanations"]
-    return [explanations[method]["overlay"] for method in METHODS if method in explanations]
+    blocks = [answer["explanations"][method] for method in METHODS if method in answer["explanations"]]
+    pictures = [
+        [layer["montage"] for layer in block["layers"]] if "layers" in block else [block["overlay"]] for block in blocks
+    ]
+    return [picture for each in pictures for picture in each]
 
 
 def assert_shows_explanations(page: Page, answer: dict[str, Any]) -> None:
@@ -89,7 +92,6 @@ def test_captions_say_where_and_what(page: Page, tiny_gateway: Gateway, radiogra
     assert percent(explanations["silhouette"]["scores"]["image_right"]) in boxed
     assert f"{percent(explanations['gradient']['coverage'])} of the image" in dominant
     assert "the brightest is the most important" in dominant
-    assert "may contradict each other" in page.text()
 
 
 def test_every_picture_has_an_alternative_text(page: Page, tiny_gateway: Gateway, radiographs: Radiographs) -> None:
@@ -150,14 +152,14 @@ def test_the_methods_chosen_are_shown_and_no_other(
     answer = tiny_gateway.explain(radiographs.pneumonia, *methods)
     assert set(answer["explanations"]) == set(methods)
     assert_shows_explanations(page, answer)
-    assert page.part("contradiction").is_displayed() == (len(methods) > 1)
+    assert page.part("assessment-text").text.replace("\n", " ") == answer["trust"]["text"]
     assert_quiet(page, tiny_gateway)
 
 
 def test_the_page_proposes_the_studys_two_methods(page: Page, tiny_gateway: Gateway) -> None:
     page.open(tiny_gateway)
     chosen = {method: box.is_selected() for method, box in page.method_boxes().items()}
-    assert chosen == {method: method not in MAPS for method in METHODS}
+    assert chosen == {method: method in ("silhouette", "gradient") for method in METHODS}
     assert all(box.is_enabled() for box in page.method_boxes().values())
     assert not page.part("methods-missing").is_displayed()
 
@@ -210,6 +212,166 @@ def test_a_map_that_says_nothing_is_not_drawn_and_the_reason_is_given(
     assert "log-odds" not in page.text()
 
 
+def test_occlusion_says_how_regions_were_hidden_and_what_the_strongest_takes_away(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs
+) -> None:
+    answer = tiny_gateway.explain(radiographs.pneumonia, "occlusion")
+    block = answer["explanations"]["occlusion"]
+    block["half"] = "image_right"  # none of this image's, when it is blurred
+    ask_for(page, tiny_gateway, radiographs.pneumonia, 200, json.dumps(answer))
+    drops = {each["name"]: each["drop"] for each in block["regions"]}
+    said = page.captions()[1]
+    assert "when a region is blurred beyond recognition" in said
+    where = {"image_upper": "upper", "image_lower": "lower"}[block["quadrant"].rsplit("_", 1)[0]]
+    side = block["quadrant"].rsplit("_", 1)[1]
+    assert f"Most is lost at the box: {where} {side}, {drops[block['quadrant']]:.3g} log-odds." in said
+    assert "Of the halves, most is lost with image-right: the viewer's right" in said
+    (scale,) = page.driver.find_elements(By.CLASS_NAME, "scale")
+    assert scale.text.split("\n") == ["0", f"{block['scale'][1]:g} log-odds, or more"]
+    assert "0.7 more doubles the odds of PNEUMONIA" in page.text()
+
+
+def test_a_cell_of_a_grid_is_named_by_row_and_column(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs
+) -> None:
+    answer = tiny_gateway.explain(radiographs.pneumonia, "occlusion")
+    block = answer["explanations"]["occlusion"]
+    cells = [{**block["regions"][0], "name": f"row_2_column_{n}", "rank": 3 - n, "drop": n / 3} for n in (1, 2)]
+    block |= {"regions": cells, "half": None, "quadrant": None, "fill": "mean"}
+    ask_for(page, tiny_gateway, radiographs.pneumonia, 200, json.dumps(answer))
+    assert "filled with the mean of what lies around it" in page.captions()[1]
+    assert "Most is lost at the box: row 2 column 2, 0.667 log-odds." in page.captions()[1]
+    assert "Of the halves" not in page.captions()[1]
+
+
+def test_occlusion_that_finds_nothing_is_not_drawn_and_says_so(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs
+) -> None:
+    answer = tiny_gateway.explain(radiographs.pneumonia, "occlusion")
+    nothing = dict.fromkeys(("overlay", "bounding_box", "half", "quadrant"))
+    answer["explanations"]["occlusion"] |= {"none": True, **nothing}
+    ask_for(page, tiny_gateway, radiographs.pneumonia, 200, json.dumps(answer))
+    assert len(page.pictures()) == 1
+    assert "Hiding a region lowers the score nowhere." in page.text()
+    assert "blurred beyond recognition" in page.captions()[1]
+    assert "Most is lost" not in page.text()
+
+
+def test_each_layer_has_its_montage_scale_and_caption(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs
+) -> None:
+    page.ask(tiny_gateway, radiographs.pneumonia, "layers")
+    _, early, late = page.captions()
+    assert early.startswith(
+        "Layer 1 of 2\nThe 2 strongest channels of early in this image, each 8 \N{MULTIPLICATION SIGN} 8"
+    )
+    assert late.startswith(
+        "Layer 2 of 2\nThe strongest channel of late in this image, each 2 \N{MULTIPLICATION SIGN} 2"
+    )
+    signed = [
+        layer["signed"]
+        for layer in tiny_gateway.explain(radiographs.pneumonia, "layers")["explanations"]["layers"]["layers"]
+    ]
+    assert ["Some values are negative" in caption for caption in (early, late)] == signed
+    scales = [scale.text.split("\n") for scale in page.driver.find_elements(By.CLASS_NAME, "scale")]
+    assert scales == [["0", "4 activation, or more"], ["0", "0.5 activation, or more"]]
+    texts = [picture.get_attribute("alt") for picture in page.pictures()[1:]]
+    assert texts == ["Feature maps of channels 7, 12 of early.", "Feature maps of channels 5 of late."]
+    assert "0.7 more doubles" not in page.text()
+
+
+def test_the_colour_bar_of_a_montage_has_its_colours(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs
+) -> None:
+    page.ask(tiny_gateway, radiographs.pneumonia, "layers")
+    bar = page.driver.find_element(By.CLASS_NAME, "solid")
+    stops = re.findall(r"rgb\(([^)]*)\)", bar.value_of_css_property("background-image"))
+    np.testing.assert_array_equal([[float(value) for value in stop.split(",")] for stop in stops], COLOURS)
+
+
+def test_a_layer_whose_arithmetic_failed_is_not_drawn(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs
+) -> None:
+    answer = tiny_gateway.explain(radiographs.pneumonia, "layers")
+    answer["explanations"]["layers"]["layers"][0] |= {"montage": None, "non_finite": True}
+    ask_for(page, tiny_gateway, radiographs.pneumonia, 200, json.dumps(answer))
+    assert len(page.pictures()) == 2
+    assert page.captions()[1] == "Layer 1 of 2"
+    assert "The model's arithmetic failed for this layer" in page.text()
+
+
+def test_the_affected_region_and_the_text_are_those_of_the_answer(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs
+) -> None:
+    page.ask(tiny_gateway, radiographs.pneumonia, "silhouette")
+    answer = tiny_gateway.explain(radiographs.pneumonia, "silhouette")
+    region = answer["affected_region"]
+    assert page.part("assessment-text").text.replace("\n", " ") == answer["trust"]["text"]
+    image = page.part("region").find_element(By.TAG_NAME, "img")
+    np.testing.assert_array_equal(page.pixels_of(image), decoded(region["overlay"]))
+    assert image.get_attribute("alt")
+    said = page.part("region").text
+    assert f"{region['area_percent_of_lungs']:.1f}% of the lungs. Image-right: the viewer's right" in said
+    assert f"In the {' and '.join(region['zone'])} third" in said
+    assert "Marked by: Silhouette." in said
+    assert_quiet(page, tiny_gateway)
+
+
+def test_without_a_region_the_text_gives_the_reason(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs
+) -> None:
+    answer = tiny_gateway.explain(radiographs.pneumonia)
+    nothing = dict.fromkeys(answer["affected_region"])
+    answer["affected_region"] = {**nothing, "reason": "methods disagree"}
+    ask_for(page, tiny_gateway, radiographs.pneumonia, 200, json.dumps(answer))
+    assert page.part("region").find_elements(By.TAG_NAME, "img") == []
+    assert page.part("assessment-text").text.replace("\n", " ") == answer["trust"]["text"]
+
+
+def trust_table(page: Page) -> list[list[str]]:
+    rows = page.part("trust").find_elements(By.TAG_NAME, "tr")
+    return [[cell.text for cell in row.find_elements(By.CSS_SELECTOR, "th, td")] for row in rows]
+
+
+def test_a_table_says_how_far_to_trust_each_picture(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs
+) -> None:
+    answer = tiny_gateway.explain(radiographs.pneumonia, "silhouette", "grad_cam")
+    trust = answer["trust"]["methods"]
+    trust["silhouette"]["flags"] = ["contradicting", "independent_of_classifier"]
+    trust["grad_cam"] |= {"lung_energy": None, "flags": ["unheard_of"]}
+    ask_for(page, tiny_gateway, radiographs.pneumonia, 200, json.dumps(answer))
+    share = percent(trust["silhouette"]["lung_energy"])
+    dash = "\N{EN DASH}"
+    assert trust_table(page) == [
+        ["Method", "In the lungs", "Remarks"],
+        ["Silhouette", share, "contradicts another method; does not look at the model"],
+        ["Grad-CAM", dash, "unheard_of"],
+    ]
+    trust["grad_cam"] |= {"stability": 0.876, "deletion": 0.25, "insertion": 0.75, "flags": []}
+    ask_for(page, tiny_gateway, radiographs.pneumonia, 200, json.dumps(answer))
+    assert trust_table(page)[0] == [
+        "Method", "In the lungs", "Stability", "Mean when hiding", "Mean when showing", "Remarks",
+    ]  # fmt: skip
+    assert trust_table(page)[2] == ["Grad-CAM", dash, "0.876", "25.0%", "75.0%", dash]
+    assert "Stability is 1 if the picture stays" in page.text()
+
+
+def test_the_pictures_are_put_to_the_test_on_request(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs
+) -> None:
+    page.ask(tiny_gateway, radiographs.pneumonia, "silhouette")
+    assert "Stability" not in page.part("trust").text
+    page.part("full").click()
+    page.choose(radiographs.pneumonia)
+    page.part("submit").click()
+    page.wait_for_outcome()
+    (row,) = trust_table(page)[1:]
+    assert re.fullmatch(r"-?[01](\.\d+)?", row[2])
+    assert row[3].endswith("%") and row[4].endswith("%")
+    assert_quiet(page, tiny_gateway)
+
+
 def test_without_a_method_nothing_is_sent(page: Page, tiny_gateway: Gateway, radiographs: Radiographs) -> None:
     page.open(tiny_gateway)
     page.choose(radiographs.pneumonia)
@@ -234,7 +396,7 @@ def test_maps_are_not_offered_where_their_model_is_not_served(
     page.open(gateway)
     page.wait_until(lambda: page.part("methods-missing").is_displayed())
     offered = {method for method, box in page.method_boxes().items() if box.is_enabled()}
-    assert offered == {"silhouette", "gradient"}
+    assert offered == {"silhouette", "gradient", "occlusion"}
     page.ask(gateway, radiographs.pneumonia)
     assert_shows_explanations(page, gateway.explain(radiographs.pneumonia))
 
@@ -336,7 +498,8 @@ def test_normal_shows_the_original_alone_and_says_why(
     (original,) = page.pictures()
     np.testing.assert_array_equal(page.pixels_of(original), np.asarray(Image.open(radiographs.normal).convert("RGBA")))
     assert "No explanation is shown for NORMAL." in page.text()
-    assert "contradict" not in page.text()
+    assert not page.part("assessment").is_displayed()
+    assert not page.part("trust").is_displayed()
     assert_quiet(page, tiny_gateway)
 
 
@@ -397,7 +560,7 @@ def test_an_answer_that_is_not_the_gateways_shows_a_problem(
     assert "status 502" in page.part("problem-detail").text
 
 
-@pytest.mark.parametrize("missing_part", ["explanations", "prediction", "input"])
+@pytest.mark.parametrize("missing_part", ["explanations", "prediction", "input", "trust"])
 def test_half_an_answer_is_not_shown(
     page: Page, tiny_gateway: Gateway, radiographs: Radiographs, missing_part: str
 ) -> None:
@@ -456,6 +619,7 @@ def test_the_keyboard_is_enough(page: Page, tiny_gateway: Gateway, radiographs: 
     page.choose(radiographs.pneumonia)
     for box in page.method_boxes().values():
         assert page.press(Keys.TAB) == box
+    assert page.press(Keys.TAB) == page.part("full")
     assert page.press(Keys.TAB) == page.part("submit")
     page.press(Keys.ENTER)
     page.wait_for_outcome()
@@ -537,7 +701,7 @@ def test_a_narrow_screen_stacks_the_pictures_and_never_scrolls_sideways(
     finally:
         page.devtools("Emulation.clearDeviceMetricsOverride", {})
     assert width == 360
-    assert len(set(tops)) == 6
+    assert len(set(tops)) == len(tops) == 9
 
 
 def drop(page: Page, *files: Path) -> None:

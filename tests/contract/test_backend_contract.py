@@ -60,6 +60,10 @@ async def test_models_are_described_as_published(backend: InferenceBackend) -> N
         TensorSpec("grad_cam", "float32", (8, 8)),
         TensorSpec("grad_cam_plus_plus", "float32", (8, 8)),
         TensorSpec("saliency", "float32", (128, 128)),
+        TensorSpec("features_1", "float32", (2, 8, 8)),
+        TensorSpec("features_1_channels", "int64", (2,)),
+        TensorSpec("features_2", "float32", (1, 2, 2)),
+        TensorSpec("features_2_channels", "int64", (1,)),
     )
     assert lungs.name == "lung_segmenter"
     assert lungs.outputs == (TensorSpec("mask", "float32", (128, 128)),)

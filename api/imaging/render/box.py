@@ -29,11 +29,12 @@ def draw_silhouette(
         File format of the overlay.
     """
     canvas = canvas_of(pixels, longest_side)
-    _draw_box(canvas, finding.region)
+    draw_box(canvas, finding.region)
     return encode(canvas, overlay_format)
 
 
-def _draw_box(canvas: Image.Image, region: RelativeBox) -> None:
+def draw_box(canvas: Image.Image, region: RelativeBox) -> None:
+    """Draw the border of a region, inside it."""
     box = to_pixels(region, *canvas.size)
     border = max(1, round(min(canvas.size) * _BORDER))
     corners = (box.x, box.y, box.x + box.width - 1, box.y + box.height - 1)

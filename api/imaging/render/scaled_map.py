@@ -48,17 +48,19 @@ def draw_map(
     enlarge = keep_maxima if finding.pixelwise else interpolate
     values = enlarge(finding.values, canvas.height, canvas.width)
     shares = np.clip(values / np.float32(finding.scale.upper), 0, 1)
-    return encode(_lay_over(canvas, shares), overlay_format)
+    return encode(lay_over(canvas, shares), overlay_format)
 
 
-def _lay_over(canvas: Image.Image, shares: NDArray[np.float32]) -> Image.Image:
+def lay_over(canvas: Image.Image, shares: NDArray[np.float32]) -> Image.Image:
+    """Colour a canvas by shares of the scale, ``[rows, columns]``, 0 (as it is) to 1 (the upper end)."""
     steps = np.linspace(0, 1, _STEPS, dtype=np.float32)
     opacity = (OPACITY * steps)[:, np.newaxis]
-    ink, clarity = _colours_of(steps) * opacity, 1 - opacity
+    ink, clarity = colours_of(steps) * opacity, 1 - opacity
     places = np.rint(shares * (_STEPS - 1)).astype(np.intp)
     return Image.fromarray(np.rint(np.asarray(canvas) * clarity[places] + ink[places]).astype(np.uint8))
 
 
-def _colours_of(shares: NDArray[np.float32]) -> NDArray[np.float32]:
+def colours_of(shares: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Give red, green and blue, 0 to 255, of shares of the scale, 0 to 1: one axis more, of size 3."""
     anchors = np.linspace(0, 1, len(COLOURS))
     return np.stack([np.interp(shares, anchors, channel) for channel in COLOURS.T], axis=-1).astype(np.float32)

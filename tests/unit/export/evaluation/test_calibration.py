@@ -8,6 +8,7 @@ from sklearn.metrics import roc_auc_score
 from export.evaluation.calibration import DEFAULT_POLICY, DecisionPolicy, Rule, choose_thresholds, fit_platt
 from export.evaluation.metrics import (
     Judgements,
+    auc_interval,
     balanced_figures,
     evaluate_judgements,
     expected_calibration_error,
@@ -107,6 +108,15 @@ def test_the_weighted_auc_is_scikit_learns() -> None:
     assert weighted_auc(probabilities, targets) == pytest.approx(roc_auc_score(targets, probabilities), abs=1e-12)
     expected = roc_auc_score(targets, probabilities, sample_weight=weights)
     assert weighted_auc(probabilities, targets, weights.astype(float)) == pytest.approx(expected, abs=1e-12)
+
+
+def test_in_the_interval_of_the_auc_a_weight_is_so_many_copies() -> None:
+    probabilities, targets, weights = overlapping()
+    patients = [f"patient {i // 2}" for i in range(len(targets))]
+    copies = np.repeat(np.arange(len(targets)), weights + 1)
+    copied = auc_interval(probabilities[copies], targets[copies], [patients[i] for i in copies])
+    assert auc_interval(probabilities, targets, patients, (weights + 1).astype(np.float64)) == pytest.approx(copied)
+    assert auc_interval(probabilities, targets, patients) != pytest.approx(copied)
 
 
 def test_a_weight_of_three_is_three_copies() -> None:

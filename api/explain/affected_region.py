@@ -1,0 +1,94 @@
+"""One region of the lungs from the methods that agree.
+
+The vote: each method's region is smoothed to one common coarseness, so that scattered pixels and solid boxes can be
+compared; its coarse region is where at least half of its highest density is reached. A point of the lungs belongs to
+the affected region where more than half of the voters' coarse regions cover it: both of two, two of three. Voters are
+the methods that look at the classifier; only where there are none, those that look at the image alone. The region is
+the largest connected part of all that, if it takes up at least 1 % of the lungs: two regions that merely touch do not
+agree.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from api.explain.evidence import Evidence
+from api.explain.outline import fill, largest_outline
+from api.explain.regions import enclose
+from api.explain.whereabouts import Lungs, Part, shares
+from api.types import AffectedRegion, NoRegionReason
+
+COARSENESS = 1 / 28  # standard deviation of the Gaussian, of a side: a quarter of a cell of a 7 x 7 Grad-CAM
+SMALLEST_SHARE = 0.01  # of the lungs
+_NOTABLE = 0.2  # share of the region from which a side or zone is named
+_POINTS_THERE = 0.5  # share of the region that a method's own has to cover
+
+
+def find_affected_region(voters: Sequence[Evidence], lungs: Lungs | None) -> AffectedRegion | NoRegionReason:
+    """Let methods vote; the reason if there is no region.
+
+    Returns
+    -------
+    The region, or why there is none: the lungs were not found, too few methods mark anything in them, or those that do
+    mark different places.
+    """
+    if lungs is None:
+        return "no lungs found"
+    coarse = {voter.method: coarsen(voter.region) & lungs.mask for voter in voters}
+    marking = [region for region in coarse.values() if _share(region, lungs) >= SMALLEST_SHARE]
+    if len(marking) * 2 <= len(coarse):
+        return "no evidence"
+    votes = np.sum(list(coarse.values()), axis=0)
+    outline = largest_outline(votes * 2 > len(coarse))
+    if outline is None:
+        return "methods disagree"
+    return _describe(outline, coarse, lungs)
+
+
+def coarsen(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Mark where a region ``[h, w]``, smoothed, reaches at least half of its highest density."""
+    density = smooth(region.astype(np.float32))
+    return np.asarray(density >= density.max() / 2)
+
+
+def smooth(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Smooth a map ``[h, w]`` by a Gaussian of 1/28 of each side; beyond the frame, nothing is assumed."""
+    rows, columns = values.shape
+    return np.asarray(_gaussian(rows) @ values @ _gaussian(columns).T, np.float32)
+
+
+@cache
+def _gaussian(size: int) -> NDArray[np.float32]:
+    places = np.arange(size) / size
+    weights = np.exp(-(((places[:, np.newaxis] - places) / COARSENESS) ** 2) / 2)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
+
+
+def _describe(
+    outline: NDArray[np.float64], coarse: Mapping[str, NDArray[np.bool_]], lungs: Lungs
+) -> AffectedRegion | NoRegionReason:
+    height, width = lungs.mask.shape
+    inside = fill(outline, (height, width)) & lungs.mask
+    box = enclose(inside)
+    share = _share(inside, lungs)
+    if box is None or share < SMALLEST_SHARE:
+        return "methods disagree"
+    return AffectedRegion(
+        outline=tuple((float(x / width), float(y / height)) for x, y in outline),
+        region=box,
+        share_of_lungs=share,
+        sides=_notable(inside, lungs.sides),
+        zones=_notable(inside, lungs.zones),
+        methods=tuple(method for method, region in coarse.items() if region[inside].mean() >= _POINTS_THERE),
+    )
+
+
+def _share(region: NDArray[np.bool_], lungs: Lungs) -> float:
+    return float(region.sum() / lungs.mask.sum())
+
+
+def _notable(inside: NDArray[np.bool_], parts: Mapping[Part, NDArray[np.bool_]]) -> tuple[Part, ...]:
+    found = shares(inside.astype(np.float32), parts)
+    return tuple(part for part, share in found.items() if share >= _NOTABLE)
