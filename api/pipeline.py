@@ -146,12 +146,10 @@ class Pipeline:
         findings = await self._in_rounds(explainers, models, request)
         assessment = await self._assess(findings, subject, options, models, request)
         with request.watch.stage("render"):
-            explanations = {
-                name: await self._workers.run(render, radiograph, finding, options)
-                for name, finding in findings.items()
-            }
-            region = await self._workers.run(_outline, radiograph, assessment, options)
-        return explanations, assessment, region
+            drawing = [self._workers.run(render, radiograph, finding, options) for finding in findings.values()]
+            outlining = self._workers.run(_outline, radiograph, assessment, options)
+            pictures, region = await asyncio.gather(asyncio.gather(*drawing), outlining)
+        return dict(zip(findings, pictures, strict=True)), assessment, region
 
     async def _assess(
         self,

@@ -20,7 +20,6 @@ from export.explanations.model_files import ModelFiles
 from export.explanations.radiographs import read_pixels
 
 _TILE, _GAP, _HEAD, _LABELS = 152, 4, 44, 92
-_SIZE = 2 * _TILE  # drawn larger and shrunk, so that thin lines stay visible
 _BACKGROUND, _INK, _FAINT = (255, 255, 255), (20, 20, 20), (150, 150, 150)
 
 
@@ -83,7 +82,6 @@ def _draw_row(
                 (place[0] + 8, top + _TILE // 2), "nothing to draw", _FAINT, ImageFont.load_default(12)
             )
         else:
-            tile.thumbnail((_TILE, _TILE), Image.Resampling.LANCZOS)
             sheet.paste(tile, place)
 
 
@@ -93,7 +91,7 @@ def _overlays(
     radiograph = Radiograph(pixels, "jpeg", 8)
     overlays: list[Image.Image | None] = []
     for name, finding in explain(subject, shown, models).items():
-        overlay = render(radiograph, finding, replace(shown[name].options, overlay_size=_SIZE)).overlay
+        overlay = render(radiograph, finding, replace(shown[name].options, overlay_size=_TILE)).overlay
         overlays.append(None if overlay is None else Image.open(io.BytesIO(overlay.data)).convert("RGB"))
     return overlays
 

@@ -82,12 +82,13 @@ async def test_the_overlay_colours_the_quadrants_on_the_fixed_scale(client: http
     block = await occlude(client, IMAGE, fill="black", overlay_size=128)
     drawn = np.asarray(Image.open(io.BytesIO(base64.b64decode(block["overlay"]["data"])))).astype(int)
     weaker, strongest = drawn[100, 30], drawn[30, 100]
-    # A quarter of the colours between two tenths of magma (see `scaled_map`), by hand: first the shares of the scale.
-    for place, level, colour in ((weaker, 110, [59, 15, 112]), (strongest, 160, [100, 26, 128])):
+    # The first tenths of magma (see `scaled_map`), by hand.
+    tenths = np.array([[0, 0, 4], [20, 14, 54], [59, 15, 112], [100, 26, 128]])
+    for place, level in ((weaker, 110), (strongest, 160)):
         share = PER_LEVEL * level / 4 / SCALE.upper
-        below, tenth = {110: ([20, 14, 54], 0.1), 160: ([59, 15, 112], 0.2)}[level]
-        ink = np.array(below) + (share - tenth) * 10 * (np.array(colour) - below)
-        np.testing.assert_allclose(place, level * (1 - 0.75 * share) + ink * 0.75 * share, atol=2)
+        assert 0 < share < 0.3
+        ink = np.array([np.interp(share, [0, 0.1, 0.2, 0.3], channel) for channel in tenths.T])
+        np.testing.assert_allclose(place, level * (1 - 0.45 * share) + ink * 0.45 * share, atol=2)
 
 
 async def test_by_default_their_surroundings_fill_the_regions(client: httpx.AsyncClient) -> None:

@@ -12,6 +12,7 @@ from api.imaging.render.scaled_map import lay_over
 from api.types import EncodedImage, OcclusionFinding, OverlayFormat, RegionDrop, RelativeBox
 
 _LINE = (128, 128, 128)
+REGION_OPACITY = 0.45  # regions cover whole lungs, which must stay legible under them
 
 
 def draw_drops(
@@ -30,7 +31,7 @@ def draw_drops(
     if finding.strongest is None:
         raise ValueError("There must be a region that lowers the log-odds. Received: none")
     canvas = canvas_of(pixels, longest_side)
-    canvas = lay_over(canvas, _shares(canvas, finding))
+    canvas = lay_over(canvas, _shares(canvas, finding), REGION_OPACITY)
     _draw_lines(canvas, finding.drawn)
     draw_box(canvas, finding.strongest.region)
     return encode(canvas, overlay_format)

@@ -51,11 +51,11 @@ def draw_map(
     return encode(lay_over(canvas, shares), overlay_format)
 
 
-def lay_over(canvas: Image.Image, shares: NDArray[np.float32]) -> Image.Image:
-    """Colour a canvas by shares of the scale, ``[rows, columns]``, 0 (as it is) to 1 (the upper end)."""
+def lay_over(canvas: Image.Image, shares: NDArray[np.float32], opacity: float = OPACITY) -> Image.Image:
+    """Colour a canvas by shares of the scale, ``[rows, columns]``, 0 (as it is) to 1 (its upper end, at `opacity`)."""
     steps = np.linspace(0, 1, _STEPS, dtype=np.float32)
-    opacity = (OPACITY * steps)[:, np.newaxis]
-    ink, clarity = colours_of(steps) * opacity, 1 - opacity
+    opacities = (opacity * steps)[:, np.newaxis]
+    ink, clarity = colours_of(steps) * opacities, 1 - opacities
     places = np.rint(shares * (_STEPS - 1)).astype(np.intp)
     return Image.fromarray(np.rint(np.asarray(canvas) * clarity[places] + ink[places]).astype(np.uint8))
 

@@ -16,8 +16,8 @@ from api.types import EncodedImage, MapScale, OcclusionFinding
 RADIOGRAPH = np.full((150, 300), 100, np.uint8)
 UPPER = SCALE.upper
 AMBER, GREY = (255, 176, 0), (128, 128, 128)
-# A quarter of 100 and three quarters of magma's last colour; half of that opacity with its middle colour.
-AT_THE_END, HALF_WAY = [214, 215, 168], [131, 83, 108]
+# 0.55 of 100 and 0.45 of magma's last colour, (252, 253, 191); half of that opacity with its middle, (183, 55, 121).
+AT_THE_END, HALF_WAY = [168, 169, 141], [119, 90, 105]
 
 
 def pixels_of(picture: EncodedImage) -> NDArray[np.uint8]:
