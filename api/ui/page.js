@@ -241,18 +241,26 @@ function heading(title) {
 function trustRow(method, numbers, measured) {
   const name = text("th", METHOD_NAMES[method] ?? method);
   name.scope = "row";
-  const values = measured.map(([key, , words]) => text("td", numbers[key] === null ? "–" : words(numbers[key])));
+  const values = measured.map(([key, title, words]) => datum(title, numbers[key] === null ? "–" : words(numbers[key])));
   const remarks = numbers.flags.map((flag) => FLAGS[flag] ?? flag).join("; ");
-  return group("tr", name, ...values, text("td", remarks || "–"));
+  return group("tr", name, ...values, datum("Remarks", remarks || "–"));
+}
+
+/** A cell that knows its column's title, which stands before it where there is no room for columns. */
+function datum(title, content) {
+  const cell = text("td", content);
+  cell.dataset.name = title;
+  return cell;
 }
 
 function regionPicture({ area_percent_of_lungs: area, side, zone, methods, overlay }) {
   const where = side === "both" ? "both sides" : HALVES[side] ?? side;
   const names = methods.map((method) => METHOD_NAMES[method] ?? method).join(", ");
-  const third = `${zone.join(" and ")} third${zone.length > 1 ? "s" : ""}`;
-  return picture("Affected region", source(overlay), `The radiograph with a line around a region of the ${third} of the lungs.`, [
-    `${percent(area / 100)} of the lungs: ${where}, ${third}.`,
-    `Marked by ${names}. The line shows where they point together, not that there is disease.`,
+  const third = zone.length === 3 ? "all thirds" : `${zone.join(" and ")} third${zone.length > 1 ? "s" : ""}`;
+  const pointed = methods.length > 1 ? "these methods point together" : "this method points";
+  return picture("Affected region", source(overlay), `The radiograph with a line around a region of the lungs: ${third}.`, [
+    `${percent(area / 100)} of the lungs: ${where}, ${third} of their height.`,
+    `Marked by ${names}. The line shows where ${pointed}, not that there is disease.`,
   ]);
 }
 
@@ -313,7 +321,7 @@ function silhouettePicture({ rule, half, quadrant, scores, regions, borders, ove
   if (!overlay) return undrawn("Silhouette", "No lungs were found in this image, so no region is named or drawn.");
   if (rule === "study") return studyPicture(half, quadrant, scores, overlay);
   const { name, score } = regions.find(({ rank }) => rank === 1);
-  const brightest = `The brightest of ${regions.length} regions: ${place(name)}.`;
+  const brightest = `The brightest of ${regions.length} regions: ${place(name)}; ${HALVES[half] ?? half}.`;
   const lines = rule === "lungs" ? lungLines(score, borders) : [gridLine(score, regions.length)];
   const alt = `The radiograph with a grid of ${regions.length} regions and a box around the brightest: ${place(name)}.`;
   return picture("Silhouette", source(overlay), alt, [brightest, ...lines]);
@@ -339,11 +347,11 @@ function lungLines(score, borders) {
 
 /** Sharpness in the only terms that mean something without the film beside it, and how little it tells. */
 function borderLines(borders) {
-  const shares = borders.map(({ border, side, normals_less_sharp: share }) => `${border} ${dashed(side)} ${percent(share)}`);
+  const shares = borders.map(({ border, side, normals_less_sharp: share }) => `${percent(share)} (${border}, ${dashed(side)})`);
   const aucs = borders.map(({ auc }) => auc);
   const [least, most] = [Math.min(...aucs), Math.max(...aucs)].map((auc) => auc.toFixed(2));
   return [
-    `Blue: borders, with the share of normal children in whom that border is less sharp: ${shares.join(", ")}.`,
+    `Blue: borders. They are sharper than in ${shares.join(", ")} of normal children.`,
     `A blurred border alone tells little: it told PNEUMONIA from NORMAL with an AUC of ` +
       `${least === most ? least : `${least} to ${most}`} in children, where 0.5 is chance, and not at all in adults.`,
   ];
@@ -383,7 +391,7 @@ function mapPicture(title, map, lines) {
   if (map.constant) return undrawn(title, "The map is the same everywhere. It says nothing, so it is not drawn.");
   const figure = picture(title, source(map.overlay), `The radiograph with the ${title} map in colour over it.`, [
     ...lines,
-    `${percent(map.coverage)} of the image reaches ${Math.round(map.threshold * 100)}% of this map's maximum.`,
+    `The strongest part, from ${Math.round(map.threshold * 100)}% of this map's maximum: ${percent(map.coverage)} of the image.`,
   ]);
   figure.querySelector("img").after(colourBar(map));
   return figure;
@@ -418,7 +426,7 @@ function layerPicture({ layer, size, channels, scale, signed, non_finite: nonFin
   const figure = picture(title, source(montage), `Feature maps of channels ${channels.join(", ")} of ${layer}.`, [
     `${strongest} of ${layer.split("/").at(-2) ?? layer}, each ${size.width} × ${size.height}, row by row from the strongest.`,
     ...(signed ? ["Some values are negative: the colours show how large they are, whatever their sign."] : []),
-    "What the network makes of the image; it does not say what speaks for PNEUMONIA.",
+    ...(index === 0 ? ["Layers show what the network makes of the image, not what speaks for PNEUMONIA."] : []),
   ]);
   const bar = colourBar({ scale, unit: "activation" });
   bar.firstChild.classList.add("solid");
@@ -436,10 +444,10 @@ function colourBar({ scale: [lowest, upper], unit }) {
   return row;
 }
 
-/** A region's name in words: "upper left", or for a cell without such a name its row and column. */
+/** A region's name in words: "upper left", or of a cell without such a name its row and column. */
 function place(name) {
   const cell = /^row_(\d+)_column_(\d+)$/.exec(name);
-  if (cell) return `row ${cell[1]} from the top, column ${cell[2]} from the left of the picture`;
+  if (cell) return `row ${cell[1]}, column ${cell[2]} from the upper left`;
   return name.replace(/^image_/, "").replaceAll("_", " ");
 }
 
