@@ -52,6 +52,10 @@ class Graph:
         dtype = self._dtypes.get(name)
         return dtype is not None and np.issubdtype(dtype, np.floating)
 
+    def may_be_float(self, name: str) -> bool:
+        """Tell whether a tensor holds floating-point numbers or is of a type that nobody knows."""
+        return bool(name) and (name not in self._dtypes or self.is_float(name))
+
     def dtype(self, name: str) -> np.dtype[Any]:
         """Tell the element type of a tensor of the original graph."""
         try:
@@ -173,5 +177,11 @@ def _infer_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
     """Infer shapes anew: what exporters leave in the file gives one batch a different name at every tensor."""
     bare = onnx.ModelProto()
     bare.CopyFrom(model)
+    foreign = {name for node in bare.graph.node if node.domain not in ("", "ai.onnx") for name in node.output}
+    kept = [value for value in bare.graph.value_info if value.name in foreign]  # which onnx cannot infer
     del bare.graph.value_info[:]
-    return shape_inference.infer_shapes(bare, check_type=True, strict_mode=True, data_prop=True)
+    bare.graph.value_info.extend(kept)
+    try:
+        return shape_inference.infer_shapes(bare, check_type=True, strict_mode=True, data_prop=True)
+    except shape_inference.InferenceError as error:
+        raise DifferentiationError(f"The model's types and shapes must agree with its operators: {error}") from error

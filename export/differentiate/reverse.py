@@ -11,12 +11,14 @@ import numpy as np
 import onnx
 from onnx import NodeProto, inliner, version_converter
 
+from export.differentiate.constants import fold_small_constants, reads
 from export.differentiate.errors import DifferentiationError, NoRule, NotConnected
 from export.differentiate.graph import Graph
 from export.differentiate.rules import RULES
-from export.differentiate.step import Step
+from export.differentiate.step import Rule, Step
 
 OPSET = 17
+_OLDEST_IR_VERSION = 4  # before it, initialisers had to be inputs too
 _OLDEST_OPSET = 13  # from here on, all that the rules write means the same in every opset
 
 
@@ -70,11 +72,37 @@ def add_gradients(model: onnx.ModelProto, scalar: Scalar, with_respect_to: Mappi
 
 
 def open_graph(model: onnx.ModelProto) -> Graph:
-    """Take a copy of a model in the form in which the rules can be applied: no local functions, opset 13 or newer."""
-    if model.functions:
-        model = inliner.inline_local_functions(model)
-    opset = next((opset.version for opset in model.opset_import if opset.domain in ("", "ai.onnx")), 1)
-    return Graph(model if opset >= _OLDEST_OPSET else version_converter.convert_version(model, OPSET))
+    """Take a copy of a model in the form in which the rules can be applied.
+
+    Local functions are inlined, small constants folded, opsets before 13 converted to 17, and weights that are listed
+    as inputs, as old files have them, become constants.
+
+    Raises
+    ------
+    DifferentiationError
+        The model is not valid, or cannot be converted.
+    """
+    copy = onnx.ModelProto()
+    copy.CopyFrom(inliner.inline_local_functions(model) if model.functions else model)
+    opset = next((opset.version for opset in copy.opset_import if opset.domain in ("", "ai.onnx")), 1)
+    if opset < _OLDEST_OPSET:
+        try:
+            copy = version_converter.convert_version(copy, OPSET)
+        except (RuntimeError, version_converter.ConvertError) as error:
+            raise DifferentiationError(
+                f"The model must be convertible from opset {opset} to {OPSET}: {error}"
+            ) from error
+    _make_weights_constant(copy)
+    fold_small_constants(copy)
+    return Graph(copy)
+
+
+def _make_weights_constant(model: onnx.ModelProto) -> None:
+    model.ir_version = max(model.ir_version, _OLDEST_IR_VERSION)
+    weights = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in weights]
+    del model.graph.input[:]
+    model.graph.input.extend(inputs)
 
 
 def sweep(graph: Graph, scalar: Scalar, tensors: Sequence[str]) -> Mapping[str, str]:
@@ -88,6 +116,9 @@ def sweep(graph: Graph, scalar: Scalar, tensors: Sequence[str]) -> Mapping[str, 
     _require_tensors(graph, [scalar.tensor, *tensors])
     forward = list(graph.nodes)
     active = _tensors_between(graph, forward, tensors, scalar.tensor)
+    for node in forward:  # before a rule misses the shapes that an unknown operator hides
+        if active.intersection(node.output) and active.intersection(reads(node)):
+            _rule_of(node)
     collected: dict[str, list[str]] = {scalar.tensor: [_seed(graph, scalar)]}
     gradients: dict[str, str] = {}
     for node in reversed(forward):
@@ -100,41 +131,32 @@ def sweep(graph: Graph, scalar: Scalar, tensors: Sequence[str]) -> Mapping[str, 
             tuple(gradients.get(output) for output in node.output),
             tuple(name in active for name in node.input),
         )
-        if any(step.gradients) and active.intersection(_reads(node)):
-            for name, gradient in zip(node.input, _apply_rule(step), strict=False):
+        if any(step.gradients) and active.intersection(reads(node)):
+            for name, gradient in zip(node.input, _rule_of(node)(step), strict=False):
                 if gradient is not None and name in active:
                     collected.setdefault(name, []).append(gradient)
     gradients |= {name: _total(graph, parts) for name, parts in collected.items() if name in active}
     return _found(gradients, tensors, scalar)
 
 
-def _apply_rule(step: Step) -> Sequence[str | None]:
-    rule = RULES.get(step.node.op_type)
-    if rule is None or step.node.domain not in ("", "ai.onnx"):
-        raise NoRule(step.node)
-    return rule(step)
+def _rule_of(node: NodeProto) -> Rule:
+    rule = RULES.get(node.op_type)
+    if rule is None or node.domain not in ("", "ai.onnx"):
+        raise NoRule(node)
+    return rule
 
 
 def _tensors_between(graph: Graph, nodes: Sequence[NodeProto], sources: Sequence[str], target: str) -> set[str]:
     """Collect the floating-point tensors that depend on a source and that the target depends on."""
     reached = set(sources)
     for node in nodes:
-        if reached.intersection(_reads(node)):
-            reached.update(name for name in node.output if graph.is_float(name))
+        if reached.intersection(reads(node)):
+            reached.update(name for name in node.output if graph.may_be_float(name))
     needed = {target}
     for node in reversed(nodes):
         if needed.intersection(node.output):
-            needed.update(name for name in _reads(node) if name)
+            needed.update(name for name in reads(node) if name)
     return reached & needed
-
-
-def _reads(node: NodeProto) -> Iterable[str]:
-    """Name what a node reads, also what its inner graphs (of If, Loop and Scan) read from outside."""
-    yield from node.input
-    for attribute in node.attribute:
-        for inner in (attribute.g, *attribute.graphs):
-            for inner_node in inner.node:
-                yield from _reads(inner_node)
 
 
 def _seed(graph: Graph, scalar: Scalar) -> str:

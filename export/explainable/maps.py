@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import onnx
 
-from export.differentiate import Graph, Scalar, Shape, open_graph, sweep
+from export.differentiate import DifferentiationError, Graph, Scalar, Shape, open_graph, sweep
 from export.explainable.features import add_features
 
 GRAD_CAM, GRAD_CAM_PLUS_PLUS, SALIENCY = "grad_cam", "grad_cam_plus_plus", "saliency"
@@ -46,7 +46,7 @@ def add_maps(model: onnx.ModelProto, explained: Explained, maps: Sequence[str] =
     ValueError
         A map is not known.
     """
-    wanted = list(maps) or list(_MAPS)
+    wanted = list(dict.fromkeys(maps)) or list(_MAPS)
     if unknown := set(wanted) - set(_MAPS):
         raise ValueError(f"Maps must be among {list(_MAPS)}. Received: {sorted(unknown)}")
     graph = open_graph(model)
@@ -57,8 +57,17 @@ def add_maps(model: onnx.ModelProto, explained: Explained, maps: Sequence[str] =
         drawn, shape = _MAPS[name].draw(graph, place, gradients[place])
         graph.add_output(drawn, name, place, shape)
     add_features(graph, explained.features)
-    onnx.checker.check_model(graph.model, full_check=True)
+    _check(graph.model)
     return graph.model
+
+
+def _check(model: onnx.ModelProto) -> None:
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise DifferentiationError(
+            f"The model with its maps is not valid, as may be the one it is of: {error}"
+        ) from error
 
 
 def _grad_cam(graph: Graph, layer: str, gradient: str) -> tuple[str, Shape]:

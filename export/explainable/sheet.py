@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-_COLOURS = "inferno"
+_COLOURS = "magma"  # as the gateway draws them
 _INCH = 2.2
 
 

@@ -12,11 +12,13 @@ from export.differentiate.step import Gradients, Rule, Step
 def _batch_normalization(step: Step) -> Gradients:
     """In inference mode this is a scale for each channel: ``scale / sqrt(variance + epsilon)``."""
     step.want_only(0)
-    if step.attribute("training_mode", 0) or len(step.node.output) > 1:  # so opset 13 says it
+    if step.attribute("training_mode", 0) or any(step.node.output[1:]):  # so opset 13 says it
         raise NoRule(step.node, "in training mode")
     graph, (name, scale, _bias, _mean, variance) = step.graph, step.inputs
     deviation = graph.op("Sqrt", graph.op("Add", variance, graph.like(step.attribute("epsilon", 1e-5), variance)))
     factor = graph.op("Div", scale, deviation)
+    if graph.dtype(scale) != graph.dtype(name):
+        factor = graph.cast_like(factor, name)
     spatial = len(graph.shape(name)) - 2
     factor = graph.op("Reshape", factor, graph.integers([-1, *[1] * spatial]))
     return [graph.op("Mul", step.gradient, factor)]

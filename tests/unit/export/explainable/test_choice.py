@@ -11,7 +11,7 @@ from tests.unit.export.explainable.networks import classifier
 DIFFERENCE = Scalar("logits", {1: 1.0, 0: -1.0})
 
 
-@pytest.mark.parametrize("last", [None, "Softmax", "Sigmoid"])
+@pytest.mark.parametrize("last", [None, "Softmax"])
 def test_the_logits_are_found_also_behind_probabilities(last: str | None) -> None:
     explained = choose(classifier(last=last))
     assert (explained.scalar, explained.layer, explained.source) == (DIFFERENCE, "activation", "grey")
@@ -37,6 +37,10 @@ def test_a_name_may_hold_colons() -> None:
     [
         ("nothing", "must be TENSOR"),
         ("logits:one", "must be TENSOR"),
+        ("logits:1-1", "must be TENSOR"),
+        ("logits:1-", "must be TENSOR"),
+        ("logits:-1", "must be TENSOR"),
+        ("logits:²", "must be TENSOR"),
         ("probabilities:1", "saturate .* explain 'logits' instead"),
     ],
 )
@@ -113,3 +117,72 @@ def test_the_first_the_middle_and_the_last_activation_are_shown() -> None:
     for name in ("second", "third", "fourth"):
         model.graph.node.append(helper.make_node("Relu", ["maps"], [name]))
     assert choose(model).features == ("activation", "third", "fourth")
+
+
+def test_behind_a_sigmoid_each_class_stands_alone() -> None:
+    with pytest.raises(ValueError, match="One of 2 classes must be chosen"):
+        choose(classifier(last="Sigmoid"))
+    assert choose(classifier(last="Sigmoid"), "logits:1").scalar == Scalar("logits", {1: 1.0})
+
+
+@pytest.mark.parametrize("wrapper", ["Cast", "Identity", "Flatten"])
+def test_probabilities_are_known_behind_nodes_that_leave_them_as_they_are(wrapper: str) -> None:
+    model = classifier(last="Softmax")
+    node = helper.make_node(wrapper, ["probabilities"], ["out"])
+    if wrapper == "Cast":
+        node.attribute.append(helper.make_attribute("to", TensorProto.FLOAT))
+    model.graph.node.append(node)
+    kind = TensorProto.FLOAT if wrapper == "Cast" else TensorProto.DOUBLE
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info("out", kind, ["batch", 2]))
+    assert choose(model).scalar == DIFFERENCE
+    with pytest.raises(ValueError, match="explain 'logits' instead"):
+        choose(model, "out:1")
+
+
+def test_classes_are_counted_over_all_axes() -> None:
+    """As fully convolutional classifiers give them: [n, 3, 1, 1]."""
+    model = classifier()
+    del model.graph.node[5:]
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info("means", TensorProto.DOUBLE, ["batch", 3, 1, 1]))
+    with pytest.raises(ValueError, match="One of 3 classes must be chosen"):
+        choose(model)
+    assert choose(model, "means:2").scalar == Scalar("means", {2: 1.0})
+
+
+def test_the_layer_of_a_concatenating_network_holds_all_channels() -> None:
+    """As in DenseNet and InceptionV3: the last convolution adds a few channels to what is already there."""
+    model = classifier()
+    model.graph.node[4].input[0] = "normalized"
+    model.graph.node.insert(4, helper.make_node("Concat", ["maps", "activation"], ["joined"], axis=1))
+    model.graph.node.insert(5, helper.make_node("Relu", ["joined"], ["normalized"]))
+    model.graph.node[7].CopyFrom(helper.make_node("Flatten", ["means"], ["features"]))
+    model.graph.initializer.append(helper.make_tensor("dense6", TensorProto.DOUBLE, [6, 2], [1.0] * 12))
+    model.graph.node[8].input[1] = "dense6"
+    assert choose(model).layer == "normalized"
+
+
+def test_the_layer_lies_on_the_way_to_the_logit() -> None:
+    model = classifier()
+    model.graph.node.append(helper.make_node("Conv", ["planes", "kernel"], ["aside"], strides=[2, 2]))
+    model.graph.output.append(helper.make_tensor_value_info("aside", TensorProto.DOUBLE, ["batch", 3, 3, 3]))
+    assert choose(model, "logits").layer == "activation"
+
+
+def test_an_activation_with_channels_last_is_no_feature() -> None:
+    model = classifier()
+    model.graph.node.append(helper.make_node("Transpose", ["maps"], ["turned"], perm=[0, 2, 3, 1]))
+    model.graph.node.append(helper.make_node("Concat", ["turned", "turned"], ["wide"], axis=2))
+    model.graph.node.append(helper.make_node("Relu", ["wide"], ["late"]))
+    assert choose(model).features == ("activation",)
+
+
+@pytest.mark.parametrize("layer", ["features", "image", "nothing"])
+def test_a_layer_must_be_a_map_of_known_size(layer: str) -> None:
+    with pytest.raises(ValueError, match=r"must be a floating-point tensor \[n, c, h, w\]"):
+        choose(classifier(), layer=layer)
+
+
+def test_a_batch_size_that_is_read_does_not_hide_the_source() -> None:
+    model = classifier()
+    model.graph.node.append(helper.make_node("Shape", ["image"], ["sizes"]))
+    assert choose(model).source == "grey"

@@ -150,9 +150,8 @@ def test_anybodys_classifier_is_explained_by_the_command(
     onnx.save(classifier(), tmp_path / "mine.onnx")
     command(monkeypatch, tmp_path / "mine.onnx", "--maps", "grad_cam,saliency")
     assert "logits" in capsys.readouterr().out
-    written = onnx.load(tmp_path / "explainable.onnx")
-    features = ["features_1", "features_1_channels"]  # it has one activation
-    assert [output.name for output in written.graph.output] == ["logits", "grad_cam", "saliency", *features]
+    written = onnx.load(tmp_path / "mine_explainable.onnx")
+    assert [output.name for output in written.graph.output] == ["logits", "grad_cam", "saliency"]
     command(monkeypatch, tmp_path / "mine.onnx", "--logit", "logits:0", "--layer", "maps", "--out", tmp_path / "b.onnx")
     (values,) = ReferenceEvaluator(onnx.load(tmp_path / "b.onnx")).run(["saliency"], {"image": radiographs()})
     assert np.abs(np.asarray(values)).max() > 0
@@ -167,9 +166,30 @@ def test_anybodys_classifier_is_explained_by_the_command(
         ["mine.onnx", "--maps", "smooth"],
         ["--run", "run", "--data", "data", "--logit", "logits:1"],
         ["mine.onnx", "--data", "data"],
+        ["nowhere.onnx"],
+        ["garbage.onnx"],
+        ["mine.onnx", "--out", "mine.onnx"],
+        ["mine.onnx", "--out", "nowhere/out.onnx"],
+        ["mine.onnx", "--logit", "nothing"],
+        ["mine.onnx", "--layer", "nothing"],
+        ["mine.onnx", "--layer", "features"],
+        ["mine.onnx", "--features", "nothing"],
+        ["mine.onnx", "--source", "image"],
+        ["misshapen.onnx"],
     ],
 )
-def test_a_command_that_makes_no_sense_is_refused(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_that_cannot_be_done_is_refused_in_words(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    onnx.save(classifier(), "mine.onnx")
+    misshapen = classifier()
+    misshapen.graph.initializer[-1].dims[:] = [2, 3]  # of the dense layer, turned
+    onnx.save(misshapen, "misshapen.onnx")
+    Path("garbage.onnx").write_bytes(b"no model")
+    before = Path("mine.onnx").read_bytes()
     with pytest.raises(SystemExit) as exit_:
         command(monkeypatch, *arguments)
     assert exit_.value.code == 2
+    assert "explainable: error: " in capsys.readouterr().err
+    assert Path("mine.onnx").read_bytes() == before
