@@ -109,11 +109,11 @@ async function greyOutMissing() {
   fitForm();
 }
 
-/** What is asked for, as the query of /v1/explain; what is left at its default is not said. */
+/** What is asked for, as the query of /v1/explain. */
 function wishes() {
   const query = new URLSearchParams({ methods: chosenMethods().join(",") });
-  for (const control of [part("regions"), part("fill")]) {
-    if (!control.disabled && !control.selectedOptions[0].defaultSelected) query.set(control.id, control.value);
+  for (const { id, value, disabled } of [part("regions"), part("fill")]) {
+    if (value && !disabled) query.set(id, value);
   }
   if (!part("lungs").disabled && part("lungs").checked) query.set("lungs", "true");
   if (part("full").checked) query.set("trust", "full");
@@ -412,10 +412,12 @@ function occlusionPicture({ regions, half, quadrant, fill, none, scale, unit, ov
   const figure = picture(title, source(overlay), alt, [
     hidden,
     `Most is lost at the box: ${where}, ${short(strongest.drop)} ${unit}.` +
-      (half ? ` Of the halves, most is lost with ${dashed(half)}.` : ""),
-    "Hiding anything at all costs something: compare the regions with each other. Without colour: nothing lost.",
+      (half && half !== boxed ? ` Of the halves, most is lost with ${dashed(half)}.` : ""),
+    "Part of every loss comes from hiding anything at all: compare the regions with each other. No colour, no loss.",
   ]);
-  figure.querySelector("img").after(colourBar({ scale, unit }));
+  const bar = colourBar({ scale, unit });
+  bar.firstChild.classList.add("regions");
+  figure.querySelector("img").after(bar);
   return figure;
 }
 
@@ -448,7 +450,8 @@ function colourBar({ scale: [lowest, upper], unit }) {
 function place(name) {
   const cell = /^row_(\d+)_column_(\d+)$/.exec(name);
   if (cell) return `row ${cell[1]}, column ${cell[2]} from the upper left`;
-  return name.replace(/^image_/, "").replaceAll("_", " ");
+  const words = name.replace(/^image_/, "").replaceAll("_", " ");
+  return name in HALVES ? `${words} half` : words;
 }
 
 function dashed(side) {

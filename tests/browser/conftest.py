@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import numpy as np
 import pytest
@@ -25,6 +25,7 @@ from PIL import Image
 from selenium.webdriver import ActionChains, Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.conftest import missing
@@ -47,6 +48,8 @@ FLAGS = (
     "--window-size=1280,1000",
 )
 
+_CAPTIONS = ":is(#original, #pictures) figcaption"
+
 # What the browser has decoded of an image element, as a lossless PNG.
 _REDRAW_SCRIPT = """
 const [image, done] = arguments;
@@ -66,11 +69,11 @@ class Gateway:
         self.url = url
         self._process = process
 
-    def explain(self, file: Path, *methods: str) -> dict[str, Any]:
+    def explain(self, file: Path, *methods: str, **options: str) -> dict[str, Any]:
         """Ask what the page asks, without the page."""
         headers = {"Content-Type": "application/octet-stream"}
-        query = f"?methods={','.join(methods)}" if methods else ""
-        request = urllib.request.Request(f"{self.url}/v1/explain{query}", file.read_bytes(), headers)
+        query = urlencode({**({"methods": ",".join(methods)} if methods else {}), **options})
+        request = urllib.request.Request(f"{self.url}/v1/explain?{query}", file.read_bytes(), headers)
         with urllib.request.urlopen(request, timeout=ANSWER_TIMEOUT_S) as response:
             answer: dict[str, Any] = json.load(response)
         return answer
@@ -172,6 +175,20 @@ class Page:
         self.open(gateway)
         if methods:
             self.choose_methods(*methods)
+        self.send(file)
+
+    def choose_options(self, regions: str = "", fill: str = "", lungs: bool = False) -> None:
+        """Open the options and choose; what is not given stays as it is."""
+        if not self.part("options").get_property("open"):
+            self.part("options").find_element(By.TAG_NAME, "summary").click()
+        for identifier, value in (("regions", regions), ("fill", fill)):
+            if value:
+                Select(self.part(identifier)).select_by_value(value)
+        if lungs:
+            self.part("lungs").click()
+
+    def send(self, file: Path) -> None:
+        """Send a file with the form as it is, and wait for what comes of it."""
         self.choose(file)
         self.part("submit").click()
         self.wait_for_outcome()
@@ -196,10 +213,11 @@ class Page:
 
     def pictures(self) -> list[WebElement]:
         """The original and what the methods show, without the affected region."""
-        return [i for i in self.driver.find_elements(By.CSS_SELECTOR, "#pictures img") if i.is_displayed()]
+        images = self.driver.find_elements(By.CSS_SELECTOR, ":is(#original, #pictures) img")
+        return [image for image in images if image.is_displayed()]
 
     def captions(self) -> list[str]:
-        return [caption.text for caption in self.driver.find_elements(By.CSS_SELECTOR, "#pictures figcaption")]
+        return [caption.text for caption in self.driver.find_elements(By.CSS_SELECTOR, _CAPTIONS)]
 
     def wait_for_outcome(self) -> None:
         self.wait_until(lambda: self.part("result").is_displayed() or self.part("problem").is_displayed())

@@ -4,8 +4,8 @@ import json
 import re
 import shutil
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, get_args
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import numpy as np
@@ -13,9 +13,13 @@ import pytest
 from PIL import Image
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.select import Select
 
-from api.http.schemas import DISCLAIMER
+from api.explain.grid import GRIDS
+from api.http.schemas import DISCLAIMER, ExplainQuery
+from api.imaging.render.regions import REGION_OPACITY
 from api.imaging.render.scaled_map import COLOURS, OPACITY
+from api.types import Fill
 from tests import tiny_repository as tiny
 from tests.browser.conftest import Gateway, Page, Radiographs, StartGateway, decoded
 from tests.conftest import missing
@@ -87,8 +91,8 @@ def test_captions_say_where_and_what(page: Page, tiny_gateway: Gateway, radiogra
     explanations = tiny_gateway.explain(radiographs.pneumonia)["explanations"]
     original, boxed, dominant = page.captions()
     assert "pneumonia.png" in original
-    assert "image-right: the viewer's right, which in a standard frontal view is the patient's left" in boxed
-    assert "Quadrant: lower right" in boxed
+    assert "The whiter half: image-right (in a standard frontal view the patient's left)." in boxed
+    assert "Its whiter quadrant: lower right." in boxed
     assert percent(explanations["silhouette"]["scores"]["image_right"]) in boxed
     assert f"{percent(explanations['gradient']['coverage'])} of the image" in dominant
     assert "the brightest is the most important" in dominant
@@ -152,7 +156,7 @@ def test_the_methods_chosen_are_shown_and_no_other(
     answer = tiny_gateway.explain(radiographs.pneumonia, *methods)
     assert set(answer["explanations"]) == set(methods)
     assert_shows_explanations(page, answer)
-    assert page.part("assessment-text").text.replace("\n", " ") == answer["trust"]["text"]
+    assert page.part("assessment").text.replace("\n", " ") == answer["trust"]["text"]
     assert_quiet(page, tiny_gateway)
 
 
@@ -176,22 +180,24 @@ def test_a_map_says_its_scale_its_unit_and_how_large_its_strongest_part_is(
         ["0", "0.5 arbitrary units, or more"],
     ]
     for caption, method in zip(page.captions()[1:], MAPS, strict=True):
-        assert f"takes up {percent(explanations[method]['coverage'])} of the image" in caption
+        share = percent(explanations[method]["coverage"])
+        assert f"The strongest part, from 70% of this map's maximum: {share} of the image." in caption
     assert "in a grid of 8 \N{MULTIPLICATION SIGN} 8" in page.captions()[2]
     assert "0.7 more doubles the odds of PNEUMONIA" in page.text()
     assert ["do not add up" in caption for caption in page.captions()[1:]] == [False, False, True]
 
 
+@pytest.mark.parametrize(("method", "opacity"), [("grad_cam", OPACITY), ("occlusion", REGION_OPACITY)])
 def test_the_colour_bar_has_the_colours_of_the_overlays(
-    page: Page, tiny_gateway: Gateway, radiographs: Radiographs
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs, method: str, opacity: float
 ) -> None:
-    page.ask(tiny_gateway, radiographs.pneumonia, "grad_cam")
+    page.ask(tiny_gateway, radiographs.pneumonia, method)
     bar = page.driver.find_element(By.CLASS_NAME, "bar")
     assert bar.size["width"] > 100
     stops = re.findall(r"rgba?\(([^)]*)\)", bar.value_of_css_property("background-image"))
     shown = np.array([[float(value) for value in stop.split(",")] for stop in stops])
     np.testing.assert_array_equal(shown[:, :3], COLOURS)
-    np.testing.assert_allclose(shown[:, 3], OPACITY * np.linspace(0, 1, len(COLOURS)), atol=0.003)
+    np.testing.assert_allclose(shown[:, 3], opacity * np.linspace(0, 1, len(COLOURS)), atol=0.003)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +221,7 @@ def test_a_map_that_says_nothing_is_not_drawn_and_the_reason_is_given(
 def test_occlusion_says_how_regions_were_hidden_and_what_the_strongest_takes_away(
     page: Page, tiny_gateway: Gateway, radiographs: Radiographs
 ) -> None:
-    answer = tiny_gateway.explain(radiographs.pneumonia, "occlusion")
+    answer = tiny_gateway.explain(radiographs.pneumonia, "occlusion", fill="blur")
     block = answer["explanations"]["occlusion"]
     block["half"] = "image_right"  # none of this image's, when it is blurred
     ask_for(page, tiny_gateway, radiographs.pneumonia, 200, json.dumps(answer))
@@ -225,10 +231,18 @@ def test_occlusion_says_how_regions_were_hidden_and_what_the_strongest_takes_awa
     where = {"image_upper": "upper", "image_lower": "lower"}[block["quadrant"].rsplit("_", 1)[0]]
     side = block["quadrant"].rsplit("_", 1)[1]
     assert f"Most is lost at the box: {where} {side}, {drops[block['quadrant']]:.3g} log-odds." in said
-    assert "Of the halves, most is lost with image-right: the viewer's right" in said
+    assert "Of the halves, most is lost with image-right." in said
     (scale,) = page.driver.find_elements(By.CLASS_NAME, "scale")
     assert scale.text.split("\n") == ["0", f"{block['scale'][1]:g} log-odds, or more"]
     assert "0.7 more doubles the odds of PNEUMONIA" in page.text()
+
+
+def test_a_half_without_a_quadrant_is_named_once(page: Page, tiny_gateway: Gateway, radiographs: Radiographs) -> None:
+    answer = tiny_gateway.explain(radiographs.pneumonia, "occlusion")
+    answer["explanations"]["occlusion"] |= {"half": "image_left", "quadrant": None}
+    ask_for(page, tiny_gateway, radiographs.pneumonia, 200, json.dumps(answer))
+    assert "Most is lost at the box: left half, " in page.captions()[1]
+    assert "Of the halves" not in page.captions()[1]
 
 
 def test_a_cell_of_a_grid_is_named_by_row_and_column(
@@ -240,7 +254,7 @@ def test_a_cell_of_a_grid_is_named_by_row_and_column(
     block |= {"regions": cells, "half": None, "quadrant": None, "fill": "mean"}
     ask_for(page, tiny_gateway, radiographs.pneumonia, 200, json.dumps(answer))
     assert "filled with the mean of what lies around it" in page.captions()[1]
-    assert "Most is lost at the box: row 2 column 2, 0.667 log-odds." in page.captions()[1]
+    assert "Most is lost at the box: row 2, column 2 from the upper left, 0.667 log-odds." in page.captions()[1]
     assert "Of the halves" not in page.captions()[1]
 
 
@@ -253,7 +267,7 @@ def test_occlusion_that_finds_nothing_is_not_drawn_and_says_so(
     ask_for(page, tiny_gateway, radiographs.pneumonia, 200, json.dumps(answer))
     assert len(page.pictures()) == 1
     assert "Hiding a region lowers the score nowhere." in page.text()
-    assert "blurred beyond recognition" in page.captions()[1]
+    assert "filled with the mean of what lies around it" in page.captions()[1]
     assert "Most is lost" not in page.text()
 
 
@@ -262,12 +276,8 @@ def test_each_layer_has_its_montage_scale_and_caption(
 ) -> None:
     page.ask(tiny_gateway, radiographs.pneumonia, "layers")
     _, early, late = page.captions()
-    assert early.startswith(
-        "Layer 1 of 2\nThe 2 strongest channels of early in this image, each 8 \N{MULTIPLICATION SIGN} 8"
-    )
-    assert late.startswith(
-        "Layer 2 of 2\nThe strongest channel of late in this image, each 2 \N{MULTIPLICATION SIGN} 2"
-    )
+    assert early.startswith("Layer 1 of 2\nThe 2 strongest channels of early, each 8 \N{MULTIPLICATION SIGN} 8")
+    assert late.startswith("Layer 2 of 2\nThe strongest channel of late, each 2 \N{MULTIPLICATION SIGN} 2")
     signed = [
         layer["signed"]
         for layer in tiny_gateway.explain(radiographs.pneumonia, "layers")["explanations"]["layers"]["layers"]
@@ -306,14 +316,14 @@ def test_the_affected_region_and_the_text_are_those_of_the_answer(
     page.ask(tiny_gateway, radiographs.pneumonia, "silhouette")
     answer = tiny_gateway.explain(radiographs.pneumonia, "silhouette")
     region = answer["affected_region"]
-    assert page.part("assessment-text").text.replace("\n", " ") == answer["trust"]["text"]
+    assert page.part("assessment").text.replace("\n", " ") == answer["trust"]["text"]
     image = page.part("region").find_element(By.TAG_NAME, "img")
     np.testing.assert_array_equal(page.pixels_of(image), decoded(region["overlay"]))
     assert image.get_attribute("alt")
     said = page.part("region").text
-    assert f"{region['area_percent_of_lungs']:.1f}% of the lungs. Image-right: the viewer's right" in said
-    assert f"In the {' and '.join(region['zone'])} third" in said
-    assert "Marked by: Silhouette." in said
+    assert f"{region['area_percent_of_lungs']:.1f}% of the lungs: image-right (in a standard frontal view" in said
+    assert f"{' and '.join(region['zone'])} third" in said
+    assert "Marked by Silhouette. The line shows where this method points, not that there is disease." in said
     assert_quiet(page, tiny_gateway)
 
 
@@ -325,7 +335,37 @@ def test_without_a_region_the_text_gives_the_reason(
     answer["affected_region"] = {**nothing, "reason": "methods disagree"}
     ask_for(page, tiny_gateway, radiographs.pneumonia, 200, json.dumps(answer))
     assert page.part("region").find_elements(By.TAG_NAME, "img") == []
-    assert page.part("assessment-text").text.replace("\n", " ") == answer["trust"]["text"]
+    assert page.part("assessment").text.replace("\n", " ") == answer["trust"]["text"]
+
+
+def test_the_original_comes_first_then_the_region_and_the_text_then_the_methods(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs
+) -> None:
+    page.ask(tiny_gateway, radiographs.pneumonia)
+    original, *methods = page.pictures()
+    region = page.part("region").find_element(By.TAG_NAME, "img")
+    said = page.part("assessment")
+    assert original.location["x"] < region.location["x"] < said.location["x"]
+    below = original.location["y"] + original.size["height"]
+    assert max(region.location["y"], said.location["y"]) < below
+    assert all(picture.location["y"] > below for picture in methods)
+    in_order = page.run("return [...document.querySelectorAll('figcaption strong')].map((title) => title.textContent)")
+    assert in_order == ["Original", "Affected region", "Silhouette", "Gradient"]
+
+
+def test_a_region_of_several_methods_and_all_thirds_is_said_to_be_so(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs
+) -> None:
+    answer = tiny_gateway.explain(radiographs.pneumonia, "silhouette")
+    answer["affected_region"] |= {
+        "zone": ["upper", "middle", "lower"],
+        "side": "both",
+        "methods": ["grad_cam", "occlusion"],
+    }
+    ask_for(page, tiny_gateway, radiographs.pneumonia, 200, json.dumps(answer))
+    said = page.part("region").text
+    assert "of the lungs: both sides, all thirds of their height." in said
+    assert "Marked by Grad-CAM, Occlusion. The line shows where these methods point together" in said
 
 
 def trust_table(page: Page) -> list[list[str]]:
@@ -399,6 +439,193 @@ def test_maps_are_not_offered_where_their_model_is_not_served(
     assert offered == {"silhouette", "gradient", "occlusion"}
     page.ask(gateway, radiographs.pneumonia)
     assert_shows_explanations(page, gateway.explain(radiographs.pneumonia))
+
+
+# Options
+
+OPTIONS = ("regions", "fill", "lungs")
+
+
+@pytest.mark.parametrize(
+    ("methods", "offered"),
+    [
+        (("silhouette",), {"regions", "lungs"}),
+        (("occlusion", "layers"), {"regions", "fill"}),
+        (("silhouette", "occlusion"), {"regions", "fill", "lungs"}),
+        (("gradient", "grad_cam"), set()),
+    ],
+)
+def test_only_options_that_do_something_are_offered(
+    page: Page, tiny_gateway: Gateway, methods: tuple[str, ...], offered: set[str]
+) -> None:
+    page.open(tiny_gateway)
+    assert not page.part("regions").is_displayed()
+    page.choose_options()
+    assert page.part("regions").is_displayed()
+    page.choose_methods(*methods)
+    assert {option for option in OPTIONS if page.part(option).is_enabled()} == offered
+
+
+def test_every_grid_and_fill_of_the_interface_is_offered_and_its_defaults_chosen(
+    page: Page, tiny_gateway: Gateway
+) -> None:
+    page.open(tiny_gateway)
+    chosen = {option: Select(page.part(option)) for option in ("regions", "fill")}
+    offered = {name: [str(o.get_attribute("value")) for o in box.options] for name, box in chosen.items()}
+    assert offered["regions"] == ["", *map(str, GRIDS)]
+    for count, option in zip(GRIDS, chosen["regions"].options[1:], strict=True):
+        rows, columns = GRIDS[count]
+        assert option.get_attribute("textContent") == f"{count} ({rows} \N{MULTIPLICATION SIGN} {columns})"
+    assert sorted(offered["fill"]) == sorted(get_args(Fill))
+    defaults = ExplainQuery()
+    assert chosen["regions"].first_selected_option.get_attribute("value") == (defaults.regions or "")
+    assert chosen["fill"].first_selected_option.get_attribute("value") == defaults.fill
+    assert page.part("lungs").is_selected() == defaults.lungs
+
+
+def query_sent(page: Page, file: Path) -> dict[str, list[str]]:
+    """Send a file and return what the page asks for."""
+    page.run(
+        "const real = window.fetch; window.fetch = (url, request) => { window.asked = url; return real(url, request) }"
+    )
+    page.send(file)
+    return parse_qs(urlsplit(str(page.run("return window.asked"))).query)
+
+
+def test_options_are_asked_for_as_chosen_and_not_where_they_do_nothing(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs
+) -> None:
+    page.open(tiny_gateway)
+    page.choose_methods("silhouette", "occlusion")
+    page.choose_options(regions="8", fill="black", lungs=True)
+    everything = {"methods": ["silhouette,occlusion"], "regions": ["8"], "fill": ["black"], "lungs": ["true"]}
+    assert query_sent(page, radiographs.pneumonia) == everything
+    page.choose_methods("gradient")
+    assert query_sent(page, radiographs.pneumonia) == {"methods": ["gradient"]}
+
+
+@pytest.mark.parametrize(
+    "options", [{"regions": "6", "fill": "black"}, {"regions": "24", "fill": "black", "lungs": "true"}]
+)
+def test_the_pictures_are_those_of_the_options(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs, options: dict[str, str]
+) -> None:
+    methods = ("silhouette", "occlusion")
+    page.open(tiny_gateway)
+    page.choose_methods(*methods)
+    page.choose_options(options["regions"], options["fill"], "lungs" in options)
+    page.send(radiographs.pneumonia)
+    answer = tiny_gateway.explain(radiographs.pneumonia, *methods, **options)
+    assert_shows_explanations(page, answer)
+    assert f"of {options['regions']} regions" in page.captions()[1]
+    assert_quiet(page, tiny_gateway)
+
+
+def test_a_grid_names_its_brightest_region_and_its_share(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs
+) -> None:
+    page.open(tiny_gateway)
+    page.choose_options(regions="6")
+    page.send(radiographs.pneumonia)
+    block = tiny_gateway.explain(radiographs.pneumonia, "silhouette", regions="6")["explanations"]["silhouette"]
+    # The lower right quadrant is the brighter one, and the lower right third lies in it.
+    side = "image-right (in a standard frontal view the patient's left)"
+    assert page.captions()[1] == (
+        f"Silhouette\nThe brightest of 6 regions: lower right; {side}.\n"
+        f"It holds {percent(block['scores']['image_lower_right'])} of the brightness of all; "
+        "an equal share would be 16.7%."
+    )
+
+
+def test_with_the_lungs_alone_the_mean_grey_level_and_no_share_is_given(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs
+) -> None:
+    page.open(tiny_gateway)
+    page.choose_options(lungs=True)
+    page.send(radiographs.pneumonia)
+    block = tiny_gateway.explain(radiographs.pneumonia, "silhouette", lungs="true")["explanations"]["silhouette"]
+    said = page.captions()[1]
+    assert "The brightest of 4 regions: lower right; image-right" in said
+    assert f"a mean grey level of {block['scores']['image_lower_right']:.3g}, where 0 is black and 255" in said
+    assert "share" not in said
+    assert block["borders"] is None
+    assert "border" not in said
+
+
+def with_borders(answer: dict[str, Any], *aucs: float) -> str:
+    borders = [("heart", "image_right"), ("diaphragm", "image_left")]
+    answer["explanations"]["silhouette"]["borders"] = [
+        {
+            "border": border,
+            "side": side,
+            "sharpness": 0.2,
+            "normals_less_sharp": 0.317,
+            "auc": auc,
+            "auc_95": [0.5, 0.9],
+        }
+        for (border, side), auc in zip(borders, aucs, strict=False)
+    ]
+    return json.dumps(answer)
+
+
+def test_borders_are_told_with_how_little_they_tell(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs
+) -> None:
+    answer = tiny_gateway.explain(radiographs.pneumonia, "silhouette", lungs="true")
+    ask_for(page, tiny_gateway, radiographs.pneumonia, 200, with_borders(answer, 0.716, 0.604))
+    said = page.captions()[1]
+    assert "sharper than in 31.7% (heart, image-right), 31.7% (diaphragm, image-left) of normal children." in said
+    assert "with an AUC of 0.60 to 0.72 in children, where 0.5 is chance, and not at all in adults." in said
+    ask_for(page, tiny_gateway, radiographs.pneumonia, 200, with_borders(answer, 0.716))
+    assert "with an AUC of 0.72 in children" in page.captions()[1]
+    ask_for(page, tiny_gateway, radiographs.pneumonia, 200, with_borders(answer))
+    assert "border" not in page.captions()[1]
+
+
+def test_without_lungs_in_the_image_no_region_is_drawn(page: Page, tiny_gateway: Gateway, tmp_path: Path) -> None:
+    file = patterned(tmp_path, "diagonals", 0.6)
+    page.open(tiny_gateway)
+    page.choose_methods("silhouette")
+    page.choose_options(lungs=True)
+    page.send(file)
+    block = tiny_gateway.explain(file, "silhouette", lungs="true")["explanations"]["silhouette"]
+    assert block["lungs_found"] is False
+    assert len(page.pictures()) == 1
+    assert page.captions()[1] == "Silhouette"
+    assert "No lungs were found in this image, so no region is named or drawn." in page.text()
+    assert_quiet(page, tiny_gateway)
+
+
+def test_the_lungs_are_not_offered_where_their_model_is_not_served(
+    page: Page, start_gateway: StartGateway, tiny_repository: Path, radiographs: Radiographs, tmp_path: Path
+) -> None:
+    smaller = tmp_path / "model_repository"
+    shutil.copytree(tiny_repository, smaller, ignore=shutil.ignore_patterns("lung_segmenter"))
+    gateway = start_gateway(CXR_MODEL_REPOSITORY=str(smaller), CXR_QUALITY_GATE="off")
+    page.open(gateway)
+    page.choose_options()
+    page.wait_until(lambda: page.part("lungs-missing").is_displayed())
+    assert not page.part("lungs").is_enabled()
+    page.choose_methods("silhouette", "occlusion")
+    assert not page.part("lungs").is_enabled()
+    assert page.part("regions").is_enabled()
+    page.run("document.getElementById('lungs').disabled = false")  # as if the model went away meanwhile
+    page.choose_options(lungs=True)
+    page.send(radiographs.pneumonia)
+    assert page.part("problem-title").text == "The model server is not available"
+    assert not page.part("result").is_displayed()
+
+
+def test_an_option_that_the_gateway_does_not_know_shows_the_problem(
+    page: Page, tiny_gateway: Gateway, radiographs: Radiographs
+) -> None:
+    page.open(tiny_gateway)
+    page.run("document.querySelector('#regions option:last-child').value = '25'")
+    page.choose_options(regions="25")
+    page.send(radiographs.pneumonia)
+    assert "regions" in page.part("problem-detail").text
+    assert "must be one of 4, 6, 8, 16, 24" in page.part("problem-detail").text
+    assert not page.part("result").is_displayed()
 
 
 # Quality
@@ -620,7 +847,10 @@ def test_the_keyboard_is_enough(page: Page, tiny_gateway: Gateway, radiographs: 
     for box in page.method_boxes().values():
         assert page.press(Keys.TAB) == box
     assert page.press(Keys.TAB) == page.part("full")
-    assert page.press(Keys.TAB) == page.part("submit")
+    assert page.press(Keys.TAB).tag_name == "summary"
+    page.press(Keys.ENTER)
+    for option in ("regions", "lungs", "submit"):
+        assert page.press(Keys.TAB) == page.part(option)
     page.press(Keys.ENTER)
     page.wait_for_outcome()
     assert page.driver.switch_to.active_element == page.part("result-title")
@@ -689,19 +919,38 @@ def test_choosing_another_file_takes_the_old_result_away(
     assert page.pictures() == []
 
 
+_OVERFLOWS = """
+function overflows(element) {
+  const { right, width } = element.getBoundingClientRect();
+  return (width && right > innerWidth) || (element.clientWidth && element.scrollWidth > element.clientWidth + 1);
+}
+"""
+
+
 def test_a_narrow_screen_stacks_the_pictures_and_never_scrolls_sideways(
     page: Page, tiny_gateway: Gateway, radiographs: Radiographs
 ) -> None:
     narrow: dict[str, object] = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
     page.devtools("Emulation.setDeviceMetricsOverride", narrow)
     try:
-        page.ask(tiny_gateway, radiographs.pneumonia, *METHODS)
+        page.open(tiny_gateway)
+        page.choose_methods(*METHODS)
+        page.choose_options(regions="24", fill="black", lungs=True)
+        page.part("full").click()
+        page.send(radiographs.pneumonia)
         width = page.run("return document.documentElement.scrollWidth")
         tops = [image.location["y"] for image in page.pictures()]
+        beyond = page.run(
+            "return [...document.querySelectorAll('main *')].filter(overflows).map((e) => e.outerHTML);" + _OVERFLOWS
+        )
+        caption = page.part("trust").find_element(By.TAG_NAME, "caption").size
+        row = page.part("trust").find_element(By.CSS_SELECTOR, "tbody tr").size
     finally:
         page.devtools("Emulation.clearDeviceMetricsOverride", {})
     assert width == 360
     assert len(set(tops)) == len(tops) == 9
+    assert beyond == []
+    assert caption["width"] > 250 > row["height"]
 
 
 def drop(page: Page, *files: Path) -> None:

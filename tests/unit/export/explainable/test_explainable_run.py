@@ -18,6 +18,7 @@ from export.__main__ import main
 from export.data.examples import load_images
 from export.evaluation.evidence import Sources
 from export.explainable.build import explain_run
+from export.explainable.release import explainable_contents
 from export.explainable.scales import map_scales, map_values
 from export.networks.architectures import ARCHITECTURES, Architecture
 from export.release.publication import Release, publish
@@ -118,6 +119,21 @@ def test_a_changed_classifier_is_not_published_with_old_explanations(run: Path, 
     (spoilt / "explainable.json").unlink()
     with pytest.raises(FileNotFoundError, match="explainable"):
         publish(spoilt, Release(tmp_path / "repository", "classifier_explain", 1))
+
+
+def test_measured_explanations_are_published_with_the_classifier_they_are_of(run: Path, tmp_path: Path) -> None:
+    measured = Path(shutil.copytree(run, tmp_path / "measured"))
+    sha256 = json.loads((run / "explainable.json").read_text())["sha256"]["model.onnx"]
+    file = measured / "explanations.json"
+    file.write_text(json.dumps({"classifier_sha256": sha256, "fails_randomisation": ["grad_cam_plus_plus"]}))
+    assert explainable_contents(measured).record["fails_randomisation"] == ["grad_cam_plus_plus"]
+    assert explainable_contents(run).record["fails_randomisation"] is None
+    publish(measured, Release(tmp_path / "repository", "classifier_explain", 1))
+    card = " ".join((tmp_path / "repository" / "classifier_explain" / "MODEL_CARD.md").read_text().split())
+    assert "8 by 8 fields" in card and "what it has learned: `grad_cam_plus_plus`" in card
+    file.write_text(json.dumps({"classifier_sha256": "0" * 64, "fails_randomisation": []}))
+    with pytest.raises(ValueError, match="must be of the classifier in the run folder"):
+        explainable_contents(measured)
 
 
 def test_a_run_that_held_nothing_out_gets_no_scales(run: Path, data: Path, tmp_path: Path) -> None:
