@@ -38,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--repository", type=Path, default=_ROOT / "model_repository")
-    parser.add_argument("--fill", choices=_FILLS, default="blur")
+    parser.add_argument("--fill", choices=_FILLS, default="mean")
     arguments = parser.parse_args()
     asyncio.run(_compare(arguments.repository, arguments.fill, arguments.rounds))
 

@@ -1,8 +1,9 @@
 """Insertion and deletion: what becomes of the answer as the important cells are shown, or hidden, first.
 
 Petsiuk, Das and Saenko 2018 ("RISE", arXiv:1806.07421, section 4.2). A map that finds what the classifier looks at has
-a large area under the insertion curve and a small one under the deletion curve. Hidden cells show a blurred copy, the
-same as the gateway's occlusion; both curves therefore run between the answer to the radiograph and that to the blur.
+a large area under the insertion curve and a small one under the deletion curve. Hidden cells show a blurred copy, as
+the gateway's occlusion does with `fill=blur`; both curves run between the answer to the radiograph and that to the
+blur.
 """
 
 from collections.abc import Callable, Mapping, Sequence
