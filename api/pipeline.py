@@ -31,6 +31,7 @@ from api.types import (
     ExplainOptions,
     Explanation,
     Finding,
+    Judged,
     MapTests,
     OutlinedRegion,
     Policy,
@@ -77,14 +78,18 @@ class Pipeline:
         with request.watch.stage("decode"):
             radiograph = await self._workers.run(decode, data, max_pixels=self.policy.max_pixels)
         classifier = await self.catalogue.find(CLASSIFIER)
-        prediction, quality, lungs = await self._judge(classifier, radiograph, request)
+        prediction, quality, lungs = await self._judge(classifier, radiograph, request, explained=options is not None)
         if quality is not None and not quality.is_chest_xray and self.policy.refuse_other_images:
             raise NotAChestRadiograph(refusal(quality))
         explanations: Mapping[str, Explanation] | None = None if options is None else {}
         assessment, region = None, None
-        if options is not None and (options.always or prediction.label == POSITIVE_LABEL):
+        positive = prediction.label == POSITIVE_LABEL
+        if options is not None and (options.always or positive):
             explaining = Request(request.deadline, Priority.EXPLANATION, request.watch)
-            explanations, assessment, region = await self._explain(classifier, radiograph, lungs, options, explaining)
+            judged = Judged(prediction, positive, quality.warnings if quality else ())
+            explanations, assessment, region = await self._explain(
+                classifier, radiograph, lungs, judged, options, explaining
+            )
         return Report(
             model=identity(classifier),
             radiograph=radiograph,
@@ -97,14 +102,14 @@ class Pipeline:
         )
 
     async def _judge(
-        self, classifier: ModelSpec, radiograph: Radiograph, request: Request
+        self, classifier: ModelSpec, radiograph: Radiograph, request: Request, *, explained: bool
     ) -> tuple[Prediction, Quality | None, NDArray[np.float32] | None]:
         """Ask classifier and lung segmenter at the same time.
 
         The quality is None if they give no evidence of it, the lungs' mask if there is no segmenter.
         """
         rule = decision_rule(classifier, self.policy.site)
-        gate, segmenter = await self._input_gate(classifier)
+        gate, segmenter = await self._input_gate(classifier, explained=explained)
         pixels = (radiograph.pixels,)
         outputs = ("probabilities", *(CLASSIFIER_OUTPUTS if gate else ()))
         asked = [(classifier, Question(CLASSIFIER, pixels, outputs))]
@@ -115,23 +120,25 @@ class Pipeline:
         lungs = np.asarray(masks[0][MASK][0], dtype=np.float32) if masks else None
         return rule.decide(answer["probabilities"][0]), quality, lungs
 
-    async def _input_gate(self, classifier: ModelSpec) -> tuple[InputGate | None, ModelSpec | None]:
-        """Find the gate and the lung segmenter; with `refuse_other_images`, both have to be there."""
-        required = self.policy.refuse_other_images
-        if not gives_evidence(classifier):
-            if required:
-                raise BackendProtocolError(f"{CLASSIFIER!r} must have the outputs {CLASSIFIER_OUTPUTS}.")
-            return None, None
+    async def _input_gate(self, classifier: ModelSpec, *, explained: bool) -> tuple[InputGate | None, ModelSpec | None]:
+        """Find the gate and the lung segmenter; with `refuse_other_images`, both have to be there.
+
+        Without a gate, explanations need the segmenter all the same: they have to know where the lungs are.
+        """
+        required, evident = self.policy.refuse_other_images, gives_evidence(classifier)
+        if required and not evident:
+            raise BackendProtocolError(f"{CLASSIFIER!r} must have the outputs {CLASSIFIER_OUTPUTS}.")
         segmenter = None
-        if required or LUNG_SEGMENTER in await self.catalogue.all():
+        if required or ((evident or explained) and LUNG_SEGMENTER in await self.catalogue.all()):
             segmenter = await self.catalogue.find(LUNG_SEGMENTER)
-        return input_gate(classifier, segmenter), segmenter
+        return input_gate(classifier, segmenter) if evident else None, segmenter
 
     async def _explain(
         self,
         classifier: ModelSpec,
         radiograph: Radiograph,
         lungs: NDArray[np.float32] | None,
+        judged: Judged,
         options: ExplainOptions,
         request: Request,
     ) -> tuple[Mapping[str, Explanation], Assessment, OutlinedRegion | None]:
@@ -144,7 +151,7 @@ class Pipeline:
         subject = Subject(*views, lungs, releases)
         explainers = {name: METHODS[name].explain(subject, options) for name in options.methods}
         findings = await self._in_rounds(explainers, models, request)
-        assessment = await self._assess(findings, subject, options, models, request)
+        assessment = await self._assess(findings, subject, options, judged, models, request)
         with request.watch.stage("render"):
             drawing = [self._workers.run(render, radiograph, finding, options) for finding in findings.values()]
             outlining = self._workers.run(_outline, radiograph, assessment, options)
@@ -156,6 +163,7 @@ class Pipeline:
         findings: Mapping[str, Finding],
         subject: Subject,
         options: ExplainOptions,
+        judged: Judged,
         models: Mapping[str, ModelSpec],
         request: Request,
     ) -> Assessment:
@@ -167,7 +175,7 @@ class Pipeline:
                 asking = await self._workers.run(examinations, findings, subject, shifted, options)
             tests = await self._in_rounds(asking, models, request)
         with request.watch.stage("explain"):
-            return await self._workers.run(assess, findings, subject, tests)
+            return await self._workers.run(assess, findings, subject, tests, judged)
 
     async def _in_rounds(
         self, asking: Mapping[str, Asking[Returned]], models: Mapping[str, ModelSpec], request: Request

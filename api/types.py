@@ -17,7 +17,8 @@ Side: TypeAlias = Literal["image_left", "image_right"]
 BorderName: TypeAlias = Literal["heart", "diaphragm"]
 Zone: TypeAlias = Literal["upper", "middle", "lower"]
 Disputed: TypeAlias = Literal["side", "zone"]
-NoRegionReason: TypeAlias = Literal["methods disagree", "no lungs found", "no evidence"]
+NoLungs: TypeAlias = Literal["no lungs found", "lungs unknown"]
+NoRegionReason: TypeAlias = Literal["methods disagree", "too few methods", "no evidence"] | NoLungs
 TrustFlag: TypeAlias = Literal[
     "outside_lungs",
     "contradicting",
@@ -26,6 +27,7 @@ TrustFlag: TypeAlias = Literal[
     "non_finite",
     "independent_of_classifier",
     "fails_randomisation",
+    "unfaithful",
 ]
 
 
@@ -131,6 +133,18 @@ class Quality:
     is_chest_xray: bool
     score: float
     warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The answer that is explained: what the classifier says, and the codes of what is unusual about the image.
+
+    `positive` tells whether it says that there is what the explanations look for.
+    """
+
+    prediction: Prediction
+    positive: bool
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

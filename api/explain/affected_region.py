@@ -2,10 +2,9 @@
 
 The vote: each method's region is smoothed to one common coarseness, so that scattered pixels and solid boxes can be
 compared; its coarse region is where at least half of its highest density is reached. A point of the lungs belongs to
-the affected region where more than half of the voters' coarse regions cover it: both of two, two of three. Voters are
-the methods that look at the classifier; only where there are none, those that look at the image alone. The region is
-the largest connected part of all that, if it takes up at least 1 % of the lungs: two regions that merely touch do not
-agree.
+the affected region where more than half of the voters' coarse regions cover it: both of two, two of three. There
+have to be two voters at least; `api.explain.trust` says who votes. The region is the largest connected part of all
+that, if it takes up at least 1 % of the lungs: two regions that merely touch do not agree.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,25 +16,28 @@ from api.explain.evidence import Evidence
 from api.explain.outline import fill, largest_outline
 from api.explain.regions import enclose
 from api.explain.whereabouts import Lungs, Part, shares
-from api.types import AffectedRegion, NoRegionReason
+from api.types import AffectedRegion, NoLungs, NoRegionReason
 
 COARSENESS = 1 / 28  # standard deviation of the Gaussian, of a side: a quarter of a cell of a 7 x 7 Grad-CAM
+FEWEST_VOTERS = 2
 SMALLEST_SHARE = 0.01  # of the lungs
 _REACH = 4  # standard deviations: beyond, a Gaussian is smaller than the rounding of the masks
 _NOTABLE = 0.2  # share of the region from which a side or zone is named
 _POINTS_THERE = 0.5  # share of the region that a method's own has to cover
 
 
-def find_affected_region(voters: Sequence[Evidence], lungs: Lungs | None) -> AffectedRegion | NoRegionReason:
+def find_affected_region(voters: Sequence[Evidence], lungs: Lungs | NoLungs) -> AffectedRegion | NoRegionReason:
     """Let methods vote; the reason if there is no region.
 
     Returns
     -------
-    The region, or why there is none: the lungs were not found, too few methods mark anything in them, or those that do
-    mark different places.
+    The region, or why there is none: the lungs are unknown or were not found, there are fewer than two voters, too
+    few of them mark anything in the lungs, or those that do mark different places.
     """
-    if lungs is None:
-        return "no lungs found"
+    if not isinstance(lungs, Lungs):
+        return lungs
+    if len(voters) < FEWEST_VOTERS:
+        return "too few methods"
     coarse = {voter.method: coarsen(voter.region) & lungs.mask for voter in voters}
     marking = [region for region in coarse.values() if _share(region, lungs) >= SMALLEST_SHARE]
     if len(marking) * 2 <= len(coarse):

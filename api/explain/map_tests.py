@@ -7,7 +7,7 @@ has a low deletion and a high insertion score. Here both hide by blurring, in 8 
 """
 
 from collections.abc import Generator, Sequence
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +20,15 @@ from api.types import Answer, Explainer, MapTests, Question
 
 SHIFT = 1 / 56  # of each side: 4 points of the common frame, so that maps can be moved back without a remainder
 STEPS = 8
+_FURTHEST = 2 * SHIFT  # beyond, another part of the chest would be looked at
 _CLASSIFIER, _LOGITS = "classifier", "logits"
 Level = TypeVar("Level", bound=np.generic)
+Moved: TypeAlias = tuple[float, float]
 
 
-def examine(evidence: Evidence, seen: NDArray[np.uint8], again: Explainer) -> Generator[Question, Answer, MapTests]:
+def examine(
+    evidence: Evidence, seen: NDArray[np.uint8], again: Explainer | None, moved: Moved = (SHIFT, SHIFT)
+) -> Generator[Question, Answer, MapTests]:
     """Ask what the tests of one map need.
 
     Parameters
@@ -34,33 +38,49 @@ def examine(evidence: Evidence, seen: NDArray[np.uint8], again: Explainer) -> Ge
     seen
         The radiograph as the classifier sees it, ``[rows, columns]``.
     again
-        The same method on the radiograph shifted by `shift`.
+        The same method on the radiograph shifted by `shift`; None if stability cannot be measured.
+    moved
+        By how much it was shifted, of its height and width.
     """
-    shifted = yield from again
-    after = evidence_of(evidence.method, shifted)
-    stability = 0.0 if after is None else similarity(evidence.heat, after.heat)
+    stability = None
+    if again is not None:
+        after = evidence_of(evidence.method, (yield from again))
+        stability = 0.0 if after is None else similarity(evidence.heat, after.heat, moved)
     deletion, insertion = yield from _delete_and_insert(evidence, seen)
     return MapTests(stability, deletion, insertion)
 
 
 def shift(pixels: NDArray[Level]) -> NDArray[Level]:
-    """Move an image ``[rows, columns]`` right and down by 1/56 of each side, repeating its first row and column."""
+    """Move an image ``[rows, columns]`` right and down by 1/56 of each side, repeating its first row and column.
+
+    By whole pixels, and by one at least.
+    """
     rows, columns = pixels.shape
-    return np.pad(pixels, ((round(rows * SHIFT), 0), (round(columns * SHIFT), 0)), mode="edge")[:rows, :columns]
+    return np.pad(pixels, ((_pixels(rows), 0), (_pixels(columns), 0)), mode="edge")[:rows, :columns]
 
 
-def similarity(before: NDArray[np.float32], after: NDArray[np.float32]) -> float:
-    """Correlate a map with that of the shifted radiograph, moved back; both ``[h, w]`` and not constant.
+def displacement(shape: tuple[int, ...]) -> Moved | None:
+    """Give by how much `shift` moves an image, of its height and width; None if one pixel is too much for its size."""
+    down, right = (_pixels(side) / side for side in shape)
+    return (down, right) if max(down, right) <= _FURTHEST else None
+
+
+def similarity(before: NDArray[np.float32], after: NDArray[np.float32], moved: Moved = (SHIFT, SHIFT)) -> float:
+    """Correlate a map with that of the shifted radiograph, moved back by as much; both ``[h, w]`` and not constant.
 
     Pearson's coefficient, -1 to 1, of the maps smoothed as for the affected region: a reader looks at places, and
     single pixels of a gradient change with every shift.
     """
     rows, columns = before.shape
-    down, right = round(rows * SHIFT), round(columns * SHIFT)
+    down, right = round(rows * moved[0]), round(columns * moved[1])
     first, second = smooth(before[: rows - down, : columns - right]), smooth(after[down:, right:])
     if min(first.std(), second.std()) == 0:
         return 0.0
     return float(np.clip(np.corrcoef(first.ravel(), second.ravel())[0, 1], -1, 1))
+
+
+def _pixels(side: int) -> int:
+    return max(1, round(side * SHIFT))
 
 
 def _delete_and_insert(evidence: Evidence, seen: NDArray[np.uint8]) -> Generator[Question, Answer, tuple[float, float]]:

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from api.explain.grid import GRIDS, Region, regions_of
 from api.explain.regions import enclose
+from api.explain.whereabouts import SMALLEST_LUNGS
 from api.types import RegionScore, RelativeBox, Side, SilhouetteGridFinding
 
 STUDIED = RelativeBox(0.0, 20 / 128, 1.0, 110 / 128)  # the rows that the study looks at, and all columns
-SMALLEST_LUNGS = 0.01  # of the frame: less is no lung but a few stray points
 SMALLEST_SHARE = 0.1  # of a region: the mask's rim alone, half of it rib or heart, must not decide
 _MOSTLY = 0.5  # of a pixel
 _DIGITS = 9  # rounding of sums in binary must not break ties

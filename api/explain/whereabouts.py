@@ -11,13 +11,14 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from api.explain.evidence import on_frame
+from api.explain.evidence import Evidence, on_frame
 from api.explain.regions import enclose
-from api.types import Side, Zone
+from api.types import NoLungs, Side, Zone
 
 SIDES: tuple[Side, ...] = ("image_left", "image_right")
 ZONES: tuple[Zone, ...] = ("upper", "middle", "lower")
 DECISIVE = 0.6  # share from which a method points to one side or zone: half as much again as all others together
+SMALLEST_LUNGS = 0.01  # of the frame: less is no lung but a few stray points
 _LUNG = 0.5  # of the segmenter's probability
 Part = TypeVar("Part", Side, Zone)
 
@@ -31,9 +32,15 @@ class Lungs:
     zones: Mapping[Zone, NDArray[np.bool_]]
 
 
-def find_lungs(mask: NDArray[np.float32] | None) -> Lungs | None:
-    """Divide the lungs of the segmenter's mask ``[H, W]``, 0 to 1; None if it marks none or there is no mask."""
-    return None if mask is None else divide(on_frame(mask) >= _LUNG)
+def find_lungs(mask: NDArray[np.float32] | None) -> Lungs | NoLungs:
+    """Divide the lungs of the segmenter's mask ``[H, W]``, 0 to 1.
+
+    Without a mask they are unknown; where less than 1 % of the frame is lung, none were found.
+    """
+    if mask is None:
+        return "lungs unknown"
+    lungs = on_frame(mask) >= _LUNG
+    return (divide(lungs) if lungs.mean() >= SMALLEST_LUNGS else None) or "no lungs found"
 
 
 def divide(lungs: NDArray[np.bool_]) -> Lungs | None:
@@ -49,6 +56,20 @@ def divide(lungs: NDArray[np.bool_]) -> Lungs | None:
         sides={side: lungs & (columns == place) for place, side in enumerate(SIDES)},
         zones={zone: lungs & (rows[:, np.newaxis] == place) for place, zone in enumerate(ZONES)},
     )
+
+
+def lung_energy(evidence: Evidence, lungs: Lungs) -> float:
+    """Give the share of a method's heat that lies in the lungs, 0 to 1."""
+    return float(evidence.heat[lungs.mask].sum(dtype=np.float64) / evidence.heat.sum(dtype=np.float64))
+
+
+def misses(energy: float, lungs: Lungs) -> bool:
+    """Tell whether a method points past the lungs: to them less than a map would that is the same everywhere.
+
+    That map's energy in the lungs is their share of the frame, about a third. A fixed limit would depend on how much of
+    the film the child fills; and at one half, every box and nearly every gradient is below it.
+    """
+    return energy < float(lungs.mask.mean())
 
 
 def _places_of(middles: NDArray[np.float64], start: float, end: float, count: int) -> NDArray[np.intp]:

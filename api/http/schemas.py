@@ -283,7 +283,7 @@ class AgreementOut(_Schema):
     """How far the methods agree. `score` is the mean overlap of all `pairs`.
 
     Two methods contradict each other in `side` or `zone` if each has at least 60 % of what it shows of the lungs in one
-    half, or one third of their height, and not in the same one.
+    half, or one third of their height, and not in the same one. A method that points past the lungs contradicts nobody.
     """
 
     score: Annotated[float, Field(ge=0, le=1)]
@@ -292,9 +292,14 @@ class AgreementOut(_Schema):
 
 
 class AffectedRegionOut(_Schema):
-    """The part of the lungs that most methods point to, or the `reason` why there is none; all else is null then.
+    """The largest connected part of the lungs that most methods point to, or the `reason` why there is none.
 
-    Methods that look at the classifier vote; where there are none, the others. `polygon` is closed, its last point the
+    All else is null then. Methods vote that look at the classifier and are not flagged `fails_randomisation`.
+    `too few methods`: fewer than two of them look at the model, so that there is nobody to agree. `lungs unknown`: no
+    lung model is served. `no lungs found`: it marks too little, or nothing like lungs. `no evidence`: too few mark
+    anything in the lungs. `methods disagree`: they mark different places.
+
+    Other parts that they agree on are not outlined, and count for nothing here. `polygon` is closed, its last point the
     first one, in pixels of the image as sent; where it cuts a corner of the lungs, area and box count the lungs alone.
     `side` is `both` and `zone` names several if each holds at least 20 % of the region; zones are thirds of the lungs'
     height. `methods` are those that point there. It is no proof of disease at this place.
@@ -316,7 +321,8 @@ class MethodTrustOut(_Schema):
     `lung_energy` is the share of what the method shows that lies in the lungs. With `trust=full`: `stability`, -1 to 1,
     is the correlation with the map of the radiograph moved by 1/56 of its width and height; `deletion` and `insertion`
     are the mean probability of PNEUMONIA while the most important pixels are hidden first (low is good) or shown first
-    (high is good), as in Petsiuk et al. 2018, with a blurred copy and 8 steps.
+    (high is good), as in Petsiuk et al. 2018, with a blurred copy and 8 steps. An image of fewer than 28 pixels a
+    side is too small to be moved slightly, and `stability` is null.
     """
 
     lung_energy: float | None
@@ -329,11 +335,13 @@ class MethodTrustOut(_Schema):
 class TrustOut(_Schema):
     """How far to trust the explanations: in plain words, all flags raised, and for each method that points to places.
 
+    The words begin with the answer that is explained, and put what `quality` warns of before all other doubts.
     `outside_lungs`: less of what the method shows lies in the lungs than their share of the image, which is chance.
     `contradicting`: it contradicts another.
     `unstable`: it changes with a small shift of the image. `constant` and `non_finite`: it says nothing here.
     `independent_of_classifier`: it does not look at the classifier, and cannot show how that decides.
     `fails_randomisation`: when measured for the release, it hardly changed with a classifier that had learned nothing.
+    `unfaithful`: `insertion` is not above `deletion`, so what it picks matters to the classifier no more than the rest.
     """
 
     text: str

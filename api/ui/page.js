@@ -27,13 +27,14 @@ const METHOD_NAMES = {
   occlusion: "Occlusion",
 };
 const FLAGS = {
-  outside_lungs: "points past the lungs, more than chance would",
+  outside_lungs: "lies mostly outside the lungs",
   contradicting: "contradicts another method",
   unstable: "changes when the image is moved slightly",
-  constant: "says nothing about this image",
+  constant: "marks nothing in this image",
   non_finite: "could not be computed",
   independent_of_classifier: "does not look at the model",
   fails_randomisation: "hardly depends on what the model has learned",
+  unfaithful: "picks areas that matter to the model no more than the rest",
 };
 const MEASURES = [
   ["lung_energy", "In the lungs", percent],

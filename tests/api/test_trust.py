@@ -19,6 +19,7 @@ from serving.embedded import EmbeddedBackend
 from tests import tiny_repository as tiny
 from tests.api.conftest import running_gateway
 from tests.api.test_maps import Opener, blocky, recording
+from tests.api.test_quality_gate import older
 from tests.images import encode, grey
 
 PNG = {"content-type": "image/png"}
@@ -53,13 +54,14 @@ async def test_normal_explained_all_the_same_is_assessed_too(client: httpx.Async
     assert answer["agreement"] is None
 
 
-async def test_one_method_agrees_with_nobody_and_outlines_its_own_region(client: httpx.AsyncClient) -> None:
+async def test_two_methods_that_agree_outline_their_region(client: httpx.AsyncClient) -> None:
     """The hot block is rows 64 to 79 and columns 32 to 47: in the lungs, on the left, across the middle third's end."""
     wide = np.kron(spotted(4, 2), np.ones((2, 4), np.uint8))
-    answer = await explain(client, wide, methods="grad_cam", overlay_size=256)
-    assert answer["agreement"] is None
+    answer = await explain(client, wide, methods="grad_cam,grad_cam_plus_plus", overlay_size=256)
+    assert answer["agreement"]["contradicting"] == []
     region = answer["affected_region"]
-    assert (region["reason"], region["side"], region["methods"]) == (None, "image_left", ["grad_cam"])
+    both = ["grad_cam", "grad_cam_plus_plus"]
+    assert (region["reason"], region["side"], region["methods"]) == (None, "image_left", both)
     assert region["zone"] == ["middle", "lower"] or region["zone"] == ["middle"]
     xs, ys = np.array(region["polygon"]).T
     assert region["polygon"][0] == region["polygon"][-1]
@@ -80,9 +82,10 @@ async def test_one_method_agrees_with_nobody_and_outlines_its_own_region(client:
 
 
 async def test_two_methods_that_contradict_each_other_are_told(client: httpx.AsyncClient) -> None:
-    """The whiter half is the left one; the importance, a ramp, has its dominant pixels at the bottom, all across."""
-    image = grey(120, 128, 128)
+    """The whiter half is the left one, and in it the upper; the dominant pixels are those of the block in the right."""
+    image = grey(110, 128, 128)
     image[40:60, :64] = 200
+    image[80:96, 70:90] = 255
     answer = await explain(client, image)
     (pair,) = answer["agreement"]["pairs"]
     ramp = image / 255 * tiny.importance_weights()
@@ -95,9 +98,10 @@ async def test_two_methods_that_contradict_each_other_are_told(client: httpx.Asy
         pair["overlap"] == answer["agreement"]["score"] == pytest.approx(shared / min(box.sum(), shown.sum()), abs=0.02)
     )
     assert pair["jaccard"] == pytest.approx(shared / (box | shown).sum(), abs=0.02)
-    assert answer["agreement"]["contradicting"] == [{"methods": ["silhouette", "gradient"], "in": ["zone"]}]
+    assert answer["agreement"]["contradicting"] == [{"methods": ["silhouette", "gradient"], "in": ["side", "zone"]}]
     assert "contradicting" in answer["trust"]["flags"]
-    assert "about the height in the lungs, silhouette against gradient" in answer["trust"]["text"]
+    assert "silhouette and gradient about the side and the height in the lungs" in answer["trust"]["text"]
+    assert answer["affected_region"]["reason"] == "too few methods"
 
 
 async def test_lung_energy_is_counted_in_the_segmenters_mask(client: httpx.AsyncClient) -> None:
@@ -190,18 +194,51 @@ async def test_a_map_with_values_that_are_no_numbers_is_flagged_and_not_tested(o
     assert answer["trust"]["methods"]["grad_cam"] == {
         "lung_energy": None, "stability": None, "deletion": None, "insertion": None, "flags": ["non_finite"],
     }  # fmt: skip
-    assert answer["affected_region"]["reason"] == "no evidence"
+    assert answer["affected_region"]["reason"] == "too few methods"
     assert {value for name, value in answer["affected_region"].items() if name != "reason"} == {None}
     assert sorted(call[:2] for call in backend.calls) == [
         ("classifier", 1), ("classifier_explain", 1), ("lung_segmenter", 1),
     ]  # fmt: skip
 
 
-async def test_without_a_segmenter_no_lungs_are_found(open_with: Opener) -> None:
+async def test_without_a_segmenter_the_lungs_are_unknown(open_with: Opener) -> None:
     """The gate has to be off: it needs the segmenter."""
     backend = recording(lacking=("lung_segmenter",))
     async with running_gateway(Settings(quality_gate="off"), open_with(backend)) as client:
         answer = await explain(client, blocky())
-    assert answer["affected_region"]["reason"] == "no lungs found"
+    assert answer["affected_region"]["reason"] == "lungs unknown"
     assert {judged["lung_energy"] for judged in answer["trust"]["methods"].values()} == {None}
     assert answer["agreement"]["contradicting"] == []
+    assert "Where the lungs are is unknown" in answer["trust"]["text"]
+
+
+async def test_the_segmenter_is_asked_for_explanations_even_if_there_is_no_gate(open_with: Opener) -> None:
+    """A classifier without the gate's outputs, and the gate off: the lungs are still those of the segmenter."""
+    backend: type[Counting] = type("Backend", (Counting, older(evidence=False)), {"calls": []})
+    async with running_gateway(Settings(quality_gate="off"), open_with(backend)) as client:
+        answer = await explain(client, blocky(), methods="silhouette,grad_cam,grad_cam_plus_plus")
+        asked = [name for name, *_ in backend.calls]
+        backend.calls.clear()
+        await client.post("/v1/predict", content=encode(blocky()), headers=PNG)
+    assert asked.count("lung_segmenter") == 1
+    assert [name for name, *_ in backend.calls] == ["classifier"]
+    assert answer["quality"] is None
+    assert answer["trust"]["methods"]["silhouette"]["lung_energy"] == pytest.approx(0.25)
+    assert answer["affected_region"]["reason"] != "lungs unknown"
+
+
+async def test_what_the_gate_warns_of_is_told_before_all_other_doubts(client: httpx.AsyncClient) -> None:
+    """Left less right shows a rotated chest, by the tiny model's rule."""
+    image = grey(60, 128, 128)
+    image[:, :64] = 240
+    answer = await explain(client, image, methods="grad_cam,saliency")
+    assert answer["quality"]["warnings"] == ["rotated"]
+    assert "Trust this little: the image seems to be rotated; " in answer["trust"]["text"]
+    assert "the patient's" not in answer["trust"]["text"]
+
+
+async def test_the_text_names_the_answer_that_it_explains(client: httpx.AsyncClient) -> None:
+    normal = await explain(client, grey(20), always="true", methods="grad_cam,gradient")
+    assert normal["trust"]["text"].startswith("The model says NORMAL; the pictures show what spoke for pneumonia")
+    positive = await explain(client, blocky(), methods="grad_cam")
+    assert positive["trust"]["text"].startswith("The model says PNEUMONIA. ")

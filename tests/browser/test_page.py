@@ -310,11 +310,14 @@ def test_a_layer_whose_arithmetic_failed_is_not_drawn(
     assert "The model's arithmetic failed for this layer" in page.text()
 
 
+AGREEING = ("grad_cam", "occlusion")
+
+
 def test_the_affected_region_and_the_text_are_those_of_the_answer(
     page: Page, tiny_gateway: Gateway, radiographs: Radiographs
 ) -> None:
-    page.ask(tiny_gateway, radiographs.pneumonia, "silhouette")
-    answer = tiny_gateway.explain(radiographs.pneumonia, "silhouette")
+    page.ask(tiny_gateway, radiographs.pneumonia, *AGREEING)
+    answer = tiny_gateway.explain(radiographs.pneumonia, *AGREEING)
     region = answer["affected_region"]
     assert page.part("assessment").text.replace("\n", " ") == answer["trust"]["text"]
     image = page.part("region").find_element(By.TAG_NAME, "img")
@@ -323,7 +326,7 @@ def test_the_affected_region_and_the_text_are_those_of_the_answer(
     said = page.part("region").text
     assert f"{region['area_percent_of_lungs']:.1f}% of the lungs: image-right (in a standard frontal view" in said
     assert f"{' and '.join(region['zone'])} third" in said
-    assert "Marked by Silhouette. The line shows where this method points, not that there is disease." in said
+    assert "Marked by Grad-CAM, Occlusion. The line shows where these methods point together" in said
     assert_quiet(page, tiny_gateway)
 
 
@@ -341,7 +344,7 @@ def test_without_a_region_the_text_gives_the_reason(
 def test_the_original_comes_first_then_the_region_and_the_text_then_the_methods(
     page: Page, tiny_gateway: Gateway, radiographs: Radiographs
 ) -> None:
-    page.ask(tiny_gateway, radiographs.pneumonia)
+    page.ask(tiny_gateway, radiographs.pneumonia, *AGREEING)
     original, *methods = page.pictures()
     region = page.part("region").find_element(By.TAG_NAME, "img")
     said = page.part("assessment")
@@ -350,13 +353,13 @@ def test_the_original_comes_first_then_the_region_and_the_text_then_the_methods(
     assert max(region.location["y"], said.location["y"]) < below
     assert all(picture.location["y"] > below for picture in methods)
     in_order = page.run("return [...document.querySelectorAll('figcaption strong')].map((title) => title.textContent)")
-    assert in_order == ["Original", "Affected region", "Silhouette", "Gradient"]
+    assert in_order == ["Original", "Affected region", "Grad-CAM", "Occlusion"]
 
 
 def test_a_region_of_several_methods_and_all_thirds_is_said_to_be_so(
     page: Page, tiny_gateway: Gateway, radiographs: Radiographs
 ) -> None:
-    answer = tiny_gateway.explain(radiographs.pneumonia, "silhouette")
+    answer = tiny_gateway.explain(radiographs.pneumonia, *AGREEING)
     answer["affected_region"] |= {
         "zone": ["upper", "middle", "lower"],
         "side": "both",

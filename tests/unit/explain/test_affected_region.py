@@ -23,7 +23,9 @@ def outline_of(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
 
 
 def region_of(*blocks: NDArray[np.float32]) -> AffectedRegion:
-    region = find_affected_region([evidence(str(i), heat) for i, heat in enumerate(blocks)], LUNGS)
+    """Let each block vote once, a block alone twice: fewer than two voters have no say."""
+    heats = blocks if len(blocks) > 1 else 2 * blocks
+    region = find_affected_region([evidence(str(i), heat) for i, heat in enumerate(heats)], LUNGS)
     assert isinstance(region, AffectedRegion)
     return region
 
@@ -97,12 +99,12 @@ def test_scattered_pixels_become_one_coarse_region() -> None:
     assert not coarse[:45].any() and not coarse[:, 140:].any()
 
 
-def test_one_method_alone_is_its_coarse_region_in_the_lungs() -> None:
+def test_two_methods_that_mark_the_same_make_its_coarse_region_in_the_lungs() -> None:
     """The block reaches 28 columns beyond the left lung; its straight edges stay where they are."""
     region = region_of(block(SHAPE, slice(84, 140), slice(0, 84)))
     assert region.region == RelativeBox(28 / 224, 84 / 224, 84 / 224, 140 / 224)
     assert region.share_of_lungs == pytest.approx(56 * 56 / LUNG_AREA, rel=0.04)  # corners are rounded
-    assert (region.sides, region.zones, region.methods) == (("image_left",), ("middle",), ("0",))
+    assert (region.sides, region.zones, region.methods) == (("image_left",), ("middle",), ("0", "1"))
     assert region.outline[0] == region.outline[-1]
     xs, ys = np.array(region.outline).T
     assert (xs.min(), xs.max()) == pytest.approx((28 / 224, 84 / 224))
@@ -143,7 +145,9 @@ def test_regions_that_merely_touch_do_not_agree() -> None:
 
 def test_the_reasons_why_there_is_none() -> None:
     inside, outside = block(SHAPE, slice(84, 140), LEFT_LUNG), block(SHAPE, slice(0, 15), slice(0, 224))
-    assert find_affected_region([evidence("a", inside)], None) == "no lungs found"
-    assert find_affected_region([], LUNGS) == "no evidence"
-    assert find_affected_region([evidence("a", outside)], LUNGS) == "no evidence"
+    assert find_affected_region([evidence("a", inside)], "no lungs found") == "no lungs found"
+    assert find_affected_region([evidence("a", inside)], "lungs unknown") == "lungs unknown"
+    assert find_affected_region([], LUNGS) == "too few methods"
+    assert find_affected_region([evidence("a", inside)], LUNGS) == "too few methods"
+    assert find_affected_region([evidence("a", outside), evidence("b", outside)], LUNGS) == "no evidence"
     assert find_affected_region([evidence("a", inside), evidence("b", outside)], LUNGS) == "no evidence"

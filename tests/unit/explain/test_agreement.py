@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from api.explain.agreement import agree, jaccard, overlap
-from api.explain.whereabouts import decisive, divide, find_lungs, shares
+from api.explain.whereabouts import Lungs, decisive, divide, find_lungs, shares
 from tests.unit.explain.evidence_by_hand import block, evidence, lungs_of, marked
 
 SHAPE = (6, 10)
@@ -24,13 +24,22 @@ def test_lungs_are_divided_at_the_middle_of_their_own_box() -> None:
 
 def test_the_segmenters_mask_counts_from_one_half() -> None:
     mask = np.full((224, 224), 0.49, np.float32)
-    assert find_lungs(mask) is None
-    assert find_lungs(None) is None
+    assert find_lungs(mask) == "no lungs found"
+    assert find_lungs(None) == "lungs unknown"
     assert divide(np.zeros((4, 4), np.bool_)) is None
-    mask[10, 20] = 0.5
+    mask[10:33, 20:42] = 0.5  # 506 points; 1 % of the frame are 501.76
     lungs = find_lungs(mask)
-    assert lungs is not None
-    assert np.argwhere(lungs.mask).tolist() == [[10, 20]]
+    assert isinstance(lungs, Lungs)
+    np.testing.assert_array_equal(lungs.mask, mask == 0.5)
+
+
+def test_less_than_one_percent_of_the_frame_are_no_lungs() -> None:
+    mask = np.zeros((224, 224), np.float32)
+    mask[0, :], mask[1, :], mask[2, :53] = 1, 1, 1
+    assert mask.sum() == 501
+    assert find_lungs(mask) == "no lungs found"
+    mask[2, 53] = 1
+    assert isinstance(find_lungs(mask), Lungs)
 
 
 @pytest.mark.parametrize(
@@ -100,8 +109,19 @@ def test_one_method_has_nothing_to_agree_with() -> None:
     assert agree({"a": evidence("a", block(SHAPE, LEFT, LEFT))}, lungs_of(EVERYWHERE)) is None
 
 
+@pytest.mark.parametrize(("level", "disputed"), [(0.9, ()), (1.1, ("side",))])
+def test_a_method_that_misses_the_lungs_contradicts_nobody(level: float, disputed: tuple[str, ...]) -> None:
+    """The lungs are a third of the frame; of 10 + 5 `level` parts of heat, 5 `level` lie in them, on the left."""
+    lungs = lungs_of(marked(SHAPE, slice(2, 4), slice(0, 10)))
+    heat = block(SHAPE, slice(2, 3), LEFT, level) + block(SHAPE, slice(0, 1), slice(0, 10))
+    assert (5 * level / (10 + 5 * level) < 1 / 3) is (disputed == ())
+    agreement = agree({"a": evidence("a", heat), "b": evidence("b", block(SHAPE, slice(2, 4), RIGHT))}, lungs)
+    assert agreement is not None
+    assert agreement.pairs[0].disputed == disputed
+
+
 def test_without_lungs_regions_are_compared_and_no_contradiction_is_claimed() -> None:
     given = {name: evidence(name, block(SHAPE, slice(0, 2), part)) for name, part in (("a", LEFT), ("b", RIGHT))}
-    agreement = agree(given, None)
+    agreement = agree(given, "lungs unknown")
     assert agreement is not None
     assert (agreement.score, agreement.contradicting) == (0.0, ())

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from api.explain.evidence import FRAME
-from api.explain.map_tests import area_under, examine, rank, shift, similarity, steps_between
+from api.explain.map_tests import area_under, displacement, examine, rank, shift, similarity, steps_between
 from api.types import Explainer, MapTests, Question, RelativeBox, SilhouetteFinding
 from tests.unit.explain.evidence_by_hand import block, evidence
 
@@ -29,7 +29,7 @@ def moved(box: RelativeBox, by: float) -> RelativeBox:
     return RelativeBox(box.left + by, box.top + by, box.right + by, box.bottom + by)
 
 
-def run(explainer: Explainer, log_odds: Callable[[NDArray[np.uint8]], float]) -> tuple[MapTests, Question]:
+def run(explainer: Explainer | None, log_odds: Callable[[NDArray[np.uint8]], float]) -> tuple[MapTests, Question]:
     seen = np.zeros(SHAPE, np.uint8)
     seen[56:112, 56:112] = 255
     tests = examine(evidence("m", SPOT), seen, explainer)
@@ -57,6 +57,30 @@ def test_a_map_that_moves_along_is_stable_and_one_that_stays_is_less_so() -> Non
     assert abs(similarity(heat, other)) < 0.3
     left = block(SHAPE, slice(0, FRAME), slice(0, FRAME // 2))
     assert similarity(left, 1 - left) < -0.9
+
+
+@pytest.mark.parametrize(
+    ("side", "pixels"), [(28, 1), (40, 1), (56, 1), (83, 1), (85, 2), (100, 2), (224, 4), (1000, 18)]
+)
+def test_the_map_is_moved_back_by_the_shift_really_made(side: int, pixels: int) -> None:
+    """On the common frame the shift is `pixels` sides of `side`, rounded to its points."""
+    image = np.zeros((side, side), np.uint8)
+    image[0, 0], image[side // 2, side // 2] = 1, 9
+    assert np.argwhere(shift(image) == 9).tolist() == [[side // 2 + pixels] * 2]
+    moved = displacement(image.shape)
+    assert moved == (pixels / side, pixels / side)
+    points = round(pixels / side * FRAME)
+    heat = np.random.default_rng(2).random(SHAPE, np.float32)
+    after = np.roll(heat, (points, points), (0, 1))
+    assert similarity(heat, after, moved) == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(27, 500), (500, 27), (1, 1)])
+def test_an_image_that_one_pixel_moves_too_far_is_not_asked_about_stability(shape: tuple[int, int]) -> None:
+    assert displacement(shape) is None
+    assert shift(np.ones(shape, np.uint8)).shape == shape
+    tests, _ = run(None, lambda _: 0.0)
+    assert (tests.stability, tests.deletion, tests.insertion) == (None, 0.5, 0.5)
 
 
 def test_a_map_that_becomes_constant_is_not_similar() -> None:

@@ -1,61 +1,28 @@
-"""Flags and words, on findings whose heat is counted by hand."""
+"""Numbers, flags and votes, on findings whose heat is counted by hand; the words are in `test_wording`."""
 
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from api.explain import METHODS
-from api.explain.evidence import FRAME
-from api.explain.graph_map import measure_map
 from api.explain.trust import UNSTABLE, assess, examinations, looks_at_classifier
-from api.explain.wording import listed
-from api.types import (
-    AffectedRegion,
-    Assessment,
-    ExplainOptions,
-    Finding,
-    Layer,
-    LayersFinding,
-    MapScale,
-    MapTests,
-    RelativeBox,
-    SilhouetteFinding,
-    Subject,
+from api.types import AffectedRegion, ExplainOptions, MapTests, Subject
+from tests.unit.explain.evidence_by_hand import block
+from tests.unit.explain.findings_by_hand import (
+    LAYERS,
+    LEFT_MIDDLE,
+    LUNGS,
+    MEASURED,
+    RIGHT_MIDDLE,
+    SHAPE,
+    answer,
+    box,
+    flags,
+    judge,
+    pixels,
+    subject,
 )
-from tests.unit.explain.evidence_by_hand import block, two_lungs
-
-SHAPE = (FRAME, FRAME)
-SCALE = MapScale(1.0, "log-odds")
-LUNGS = two_lungs().mask.astype(np.float32)  # rows 28 to 195; columns 28 to 83 and 140 to 195
-LEFT_MIDDLE = block(SHAPE, slice(84, 140), slice(28, 84))
-RIGHT_MIDDLE = block(SHAPE, slice(84, 140), slice(140, 196))
-LAYERS = LayersFinding((Layer("late", np.ones((1, 2, 2), np.float32), (0,), 1.0),))
-
-
-def subject(lungs: NDArray[np.float32] | None = LUNGS, **release: Any) -> Subject:
-    image = np.zeros(SHAPE, np.uint8)
-    return Subject(image, image, image, lungs, {"classifier_explain": release})
-
-
-def pixels(values: NDArray[np.float32]) -> Finding:
-    return measure_map(values, SCALE, 0.7, pixelwise=True)
-
-
-def box(left: float, top: float, right: float, bottom: float) -> Finding:
-    return SilhouetteFinding("image_left", "image_upper_left", RelativeBox(left, top, right, bottom), {})
-
-
-def judge(lungs: NDArray[np.float32] | None = LUNGS, /, tests: Any = None, **findings: Finding) -> Assessment:
-    return assess(findings, subject(lungs), tests or {})
-
-
-def flags(assessment: Assessment) -> dict[str, tuple[str, ...]]:
-    return {method: judged.flags for method, judged in assessment.trust.items()}
-
-
-# Numbers and flags
 
 
 def test_lung_energy_is_the_share_of_heat_in_the_lungs() -> None:
@@ -102,7 +69,7 @@ def test_maps_that_say_nothing_are_flagged_and_have_no_energy() -> None:
     assessment = judge(saliency=pixels(np.ones(SHAPE, np.float32)), grad_cam=pixels(broken))
     assert flags(assessment) == {"saliency": ("constant",), "grad_cam": ("non_finite",)}
     assert {judged.lung_energy for judged in assessment.trust.values()} == {None}
-    assert (assessment.agreement, assessment.affected_region) == (None, "no evidence")
+    assert (assessment.agreement, assessment.affected_region) == (None, "too few methods")
 
 
 def test_which_methods_look_at_the_classifier_follows_from_the_models_they_ask() -> None:
@@ -118,7 +85,7 @@ def test_which_methods_look_at_the_classifier_follows_from_the_models_they_ask()
 )
 def test_what_failed_when_it_was_published_is_marked(published: object, raised: tuple[str, ...]) -> None:
     release: dict[str, Any] = {} if published is None else {"fails_randomisation": published}
-    assessment = assess({"saliency": pixels(LEFT_MIDDLE)}, subject(**release), {})
+    assessment = assess({"saliency": pixels(LEFT_MIDDLE)}, subject(**release), {}, answer())
     assert flags(assessment) == {"saliency": raised}
 
 
@@ -128,119 +95,70 @@ def test_feature_maps_are_not_judged() -> None:
 
 
 def test_without_lungs_nothing_is_said_of_them() -> None:
-    for lungs in (None, np.zeros(SHAPE, np.float32)):
+    for lungs, reason in ((None, "lungs unknown"), (np.zeros(SHAPE, np.float32), "no lungs found")):
         assessment = judge(lungs, grad_cam=pixels(LEFT_MIDDLE), occlusion=pixels(RIGHT_MIDDLE))
         assert {judged.lung_energy for judged in assessment.trust.values()} == {None}
         assert flags(assessment) == {"grad_cam": (), "occlusion": ()}
-        assert assessment.affected_region == "no lungs found"
+        assert assessment.affected_region == reason
         assert assessment.agreement is not None and assessment.agreement.score == 0
-        assert "No lungs were found in the image" in assessment.text
+
+
+def test_lungs_that_the_gate_does_not_believe_are_none() -> None:
+    findings = {"grad_cam": pixels(LEFT_MIDDLE), "occlusion": pixels(LEFT_MIDDLE)}
+    doubted = assess(findings, subject(**MEASURED), {}, answer("PNEUMONIA", "lungs_not_found"))
+    assert doubted.affected_region == "no lungs found"
+    assert {judged.lung_energy for judged in doubted.trust.values()} == {None}
+    assert isinstance(assess(findings, subject(**MEASURED), {}, answer()).affected_region, AffectedRegion)
 
 
 def test_methods_that_look_at_the_classifier_vote_alone() -> None:
-    """Two boxes that do not look at it cannot outvote one map that does."""
+    """Two boxes that do not look at it cannot outvote two maps that do."""
     boxes = {"silhouette": box(0.625, 0.375, 0.875, 0.625), "gradient": box(0.625, 0.375, 0.875, 0.625)}
-    region = judge(**boxes, grad_cam=pixels(LEFT_MIDDLE)).affected_region
+    region = judge(**boxes, grad_cam=pixels(LEFT_MIDDLE), occlusion=pixels(LEFT_MIDDLE)).affected_region
     assert isinstance(region, AffectedRegion)
-    assert (region.sides, region.methods) == (("image_left",), ("grad_cam",))
-    region = judge(**boxes).affected_region
+    assert (region.sides, region.methods) == (("image_left",), ("grad_cam", "occlusion"))
+    assert judge(**boxes, grad_cam=pixels(LEFT_MIDDLE)).affected_region == "too few methods"
+    assert judge(**boxes).affected_region == "too few methods"
+
+
+def test_a_method_that_fails_randomisation_has_no_vote() -> None:
+    """With its vote on the right it would be two against two."""
+    left, right = pixels(LEFT_MIDDLE), pixels(RIGHT_MIDDLE)
+    findings = {"saliency": left, "grad_cam": left, "grad_cam_plus_plus": right, "occlusion": right}
+    assert judge(**findings).affected_region == "methods disagree"
+    published = subject(fails_randomisation=["grad_cam_plus_plus"])
+    region = assess(findings, published, {}, answer()).affected_region
     assert isinstance(region, AffectedRegion)
-    assert (region.sides, region.methods) == (("image_right",), ("silhouette", "gradient"))
+    assert (region.sides, region.methods) == (("image_left",), ("saliency", "grad_cam"))
+    two = {name: findings[name] for name in ("grad_cam", "grad_cam_plus_plus")}
+    assert assess(two, published, {}, answer()).affected_region == "too few methods"
+
+
+@pytest.mark.parametrize(
+    ("deletion", "insertion", "raised"),
+    [(0.4, 0.6, ()), (0.5, 0.5, ("unfaithful",)), (0.6, 0.4, ("unfaithful",)), (None, None, ())],
+)
+def test_a_map_whose_first_pixels_matter_no_more_than_its_last_is_unfaithful(
+    deletion: float | None, insertion: float | None, raised: tuple[str, ...]
+) -> None:
+    tests = {"grad_cam": MapTests(1.0, deletion, insertion)}
+    assert flags(judge(tests=tests, grad_cam=pixels(LEFT_MIDDLE))) == {"grad_cam": raised}
+
+
+@pytest.mark.parametrize(("side", "asked_again"), [(27, False), (28, True)])
+def test_an_image_that_is_too_small_to_be_moved_is_not_asked_about_again(side: int, asked_again: bool) -> None:
+    """The silhouette asks nothing itself: its first question is that of deletion and insertion either way."""
+    image, seen = np.zeros((side, side), np.uint8), np.zeros((128, 128), np.uint8)
+    small = Subject(image, seen, seen, None, {})
+    tests = examinations({"silhouette": box(0, 0, 0.5, 0.5)}, small, small, ExplainOptions(("silhouette",)))
+    examining = tests["silhouette"]
+    question = next(examining)
+    with pytest.raises(StopIteration) as stop:
+        examining.send({"logits": np.zeros((len(question.images), 2))})
+    assert (stop.value.value.stability is not None) is asked_again
 
 
 def test_only_methods_that_say_something_are_examined() -> None:
     findings = {"saliency": pixels(np.ones(SHAPE, np.float32)), "silhouette": box(0, 0, 0.5, 0.5), "layers": LAYERS}
     asked = examinations(findings, subject(), subject(), ExplainOptions(tuple(findings)))
     assert list(asked) == ["silhouette"]
-
-
-# Words
-
-
-def sentences(text: str) -> int:
-    return text.count(". ") + 1
-
-
-def test_methods_that_agree_are_said_to() -> None:
-    lower_left = block(SHAPE, slice(140, 196), slice(28, 84))
-    text = judge(grad_cam=pixels(lower_left), occlusion=pixels(lower_left)).text
-    assert text == (
-        "The explanation rests on Grad-CAM and occlusion, which show what the model reacted to. "
-        "In the lungs, Grad-CAM and occlusion point to the left of the image (in a standard frontal view the patient's "
-        "right), mostly in the lower third. "
-        "They do not contradict each other, and agree well: on average 100% of the smaller marked area is shared. "
-        "The outlined region takes up 16% of the lungs, on the left of the image, in the lower third; Grad-CAM and "
-        "occlusion mark it. "
-        "Nothing that was checked speaks against the pictures; still, the pictures show what the methods point to, not "
-        "that there is disease."
-    )
-
-
-def test_methods_that_contradict_each_other_are_named_with_what_they_dispute() -> None:
-    upper_right = block(SHAPE, slice(28, 84), slice(140, 196))
-    text = judge(silhouette=box(0.5, 0.625, 1, 0.875), grad_cam=pixels(LEFT_MIDDLE), saliency=pixels(upper_right)).text
-    assert "Grad-CAM and saliency, which show what the model reacted to, and on silhouette, which looks at the" in text
-    assert (
-        "They contradict each other: about the side, silhouette against Grad-CAM, and Grad-CAM against saliency; "
-        "about the height in the lungs, silhouette against Grad-CAM and saliency, and Grad-CAM against saliency."
-        in text
-    )
-    assert text.count("the patient's left") == text.count("the patient's right") == 1
-    assert "No region is outlined: they do not agree on a place in the lungs." in text
-    assert "Trust this little: the methods contradict each other" in text
-    assert sentences(text) == 5
-
-
-def test_one_method_that_does_not_look_at_the_classifier_is_to_be_trusted_little() -> None:
-    text = judge(silhouette=box(0, 0, 0.5, 0.5)).text
-    assert "silhouette, which looks at the image without asking the model." in text
-    assert "there is nothing to compare this with" in text
-    assert "Trust this little: no method shows what the model reacted to" in text
-
-
-@pytest.mark.parametrize(
-    ("tests", "release", "words"),
-    [
-        ({"grad_cam": MapTests(0.1)}, {}, "Grad-CAM changes when the image is moved slightly"),
-        (
-            {},
-            {"fails_randomisation": ["grad_cam"]},
-            "Grad-CAM shows much the same for a model that has learned nothing",
-        ),
-    ],
-)
-def test_doubts_about_one_of_two_methods_call_for_caution(
-    tests: dict[str, MapTests], release: dict[str, Any], words: str
-) -> None:
-    findings = {"grad_cam": pixels(LEFT_MIDDLE), "occlusion": pixels(LEFT_MIDDLE)}
-    assert f"Trust this with caution: {words}; and" in assess(findings, subject(**release), tests).text
-
-
-def test_maps_beside_the_lungs_and_silent_ones_are_said_to_be() -> None:
-    beside = block(SHAPE, slice(0, 20), slice(0, 224))
-    findings = {name: pixels(beside) for name in ("grad_cam", "saliency")}
-    text = judge(**findings, occlusion=pixels(np.zeros(SHAPE, np.float32))).text
-    assert "Grad-CAM and saliency point nowhere." in text
-    assert "No region is outlined: too few of them mark anything in the lungs." in text
-    assert (
-        "Trust this little: Grad-CAM and saliency fall on the lungs less than chance would; "
-        "occlusion says nothing about this image; and" in text
-    )
-
-
-def test_nothing_to_go_by_is_said_plainly() -> None:
-    text = judge(saliency=pixels(np.zeros(SHAPE, np.float32))).text
-    assert text.startswith("None of the explanations asked for says anything about a place in this image.")
-    assert sentences(text) == 2
-
-
-@pytest.mark.parametrize(
-    ("methods", "expected"),
-    [
-        (["saliency"], "saliency"),
-        (["grad_cam", "silhouette"], "Grad-CAM and silhouette"),
-        (["a", "grad_cam_plus_plus", "b_c"], "a, Grad-CAM++ and b c"),
-    ],
-)
-def test_names_are_listed_as_in_a_sentence(methods: list[str], expected: str) -> None:
-    assert listed(methods) == expected
