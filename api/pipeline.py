@@ -151,11 +151,15 @@ class Pipeline:
         subject = Subject(*views, lungs, releases)
         explainers = {name: METHODS[name].explain(subject, options) for name in options.methods}
         findings = await self._in_rounds(explainers, models, request)
-        assessment = await self._assess(findings, subject, options, judged, models, request)
-        with request.watch.stage("render"):
-            drawing = [self._workers.run(render, radiograph, finding, options) for finding in findings.values()]
-            outlining = self._workers.run(_outline, radiograph, assessment, options)
-            pictures, region = await asyncio.gather(asyncio.gather(*drawing), outlining)
+        # Begun now, as drawing needs no assessment; of its time, only what is left after that counts as rendering.
+        drawing = asyncio.gather(*(self._workers.run(render, radiograph, f, options) for f in findings.values()))
+        try:
+            assessment = await self._assess(findings, subject, options, judged, models, request)
+            with request.watch.stage("render"):
+                region = await self._workers.run(_outline, radiograph, assessment, options)
+                pictures = await drawing
+        finally:
+            drawing.cancel()
         return dict(zip(findings, pictures, strict=True)), assessment, region
 
     async def _assess(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,10 +99,15 @@ def _fit_into(frame: tuple[int, int], width: int, height: int) -> tuple[int, int
 def _font(captions: Sequence[str], height: int, width: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont | None:
     """Find the largest font in which all captions fit; None if nobody could read it."""
     for size in range(round(height * 0.8), _LEGIBLE - 1, -1):
-        font = ImageFont.load_default(size)
+        font = _load_font(size)
         if max(font.getlength(caption) for caption in captions) <= width:
             return font
     return None
+
+
+@cache
+def _load_font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
 
 
 def _tile(values: NDArray[np.float32], upper: float, size: tuple[int, int]) -> Image.Image:
