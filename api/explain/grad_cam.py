@@ -1,6 +1,6 @@
 """Grad-CAM and Grad-CAM++: where the feature maps of the last convolution speak for PNEUMONIA.
 
-Selvaraju et al. 2017, arXiv:1610.02391, and Chattopadhyay et al. 2018, arXiv:1710.11063. Both are not negative and as
+Selvaraju et al. 2017, arXiv:1610.02391, and Chattopadhay et al. 2018, arXiv:1710.11063. Both are not negative and as
 coarse as that layer, for example 7 x 7.
 """
 

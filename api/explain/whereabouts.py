@@ -60,7 +60,12 @@ def divide(lungs: NDArray[np.bool_]) -> Lungs | None:
 
 def lung_energy(evidence: Evidence, lungs: Lungs) -> float:
     """Give the share of a method's heat that lies in the lungs, 0 to 1."""
-    return float(evidence.heat[lungs.mask].sum(dtype=np.float64) / evidence.heat.sum(dtype=np.float64))
+    return share_inside(evidence.heat, lungs.mask)
+
+
+def share_inside(heat: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
+    """Give the share of a map's values, not negative and not all 0, that lies in a mask; both ``[h, w]``."""
+    return float(heat[mask].sum(dtype=np.float64) / heat.sum(dtype=np.float64))
 
 
 def misses(energy: float, lungs: Lungs) -> bool:

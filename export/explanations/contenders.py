@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from api.catalogue import CLASSIFIER, CLASSIFIER_EXPLAIN, LUNG_SEGMENTER, input_size
+from api.catalogue import CLASSIFIER, LUNG_SEGMENTER, input_size
 from api.explain import METHODS, STUDY_SIZE
 from api.explain.evidence import FRAME, Evidence, evidence_of, speaks_of_places
+from api.explain.trust import looks_at_classifier
 from api.imaging.preprocess import resize_antialiased, to_model_input
 from api.rounds import advance, in_rounds
 from api.types import Explainer, ExplainOptions, Finding, Question, Subject
@@ -29,7 +30,7 @@ class Contender:
     @property
     def looks_at_classifier(self) -> bool:
         """Whether it asks the classifier anything; otherwise it cannot explain what the classifier says."""
-        return not {CLASSIFIER, CLASSIFIER_EXPLAIN}.isdisjoint(METHODS[self.method].models)
+        return looks_at_classifier(self.method)
 
     def explain(self, subject: Subject) -> Explainer:
         """Begin to explain a radiograph."""

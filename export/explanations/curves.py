@@ -6,7 +6,7 @@ the gateway's occlusion does with `fill=blur`; both curves run between the answe
 blur.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,8 +75,3 @@ def between(
     """Make the ``levels - 1`` images between two ``[h, w]``; cells of the first places come first from the end."""
     counts = np.rint(np.arange(1, levels) / levels * places.size)
     return [np.where(spread(places < count, *start.shape), end, start) for count in counts]
-
-
-def area_under(curve: Sequence[float] | NDArray[np.float64]) -> float:
-    """Give the area under equally spaced values over a base of 1, by the trapezoidal rule."""
-    return float(np.trapezoid(curve, dx=1 / (len(curve) - 1)))

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from api.explain.agreement import overlap
 from api.explain.evidence import Evidence
-from api.explain.map_tests import shift, similarity
+from api.explain.map_tests import area_under, shift, similarity
+from api.explain.whereabouts import share_inside
 from api.types import Subject
 from export.data.examples import Example
 from export.evaluation.calibration import sigmoid
 from export.explanations.cells import cell_means
 from export.explanations.contenders import Contender, baselines, explain, is_silent, look_at, maps_of, pairs
-from export.explanations.curves import area_under, trace
+from export.explanations.curves import trace
 from export.explanations.model_files import ModelFiles
 from export.explanations.radiographs import lungs_of
 from export.explanations.similarity import rank_correlation, structural_similarity
@@ -151,12 +152,7 @@ def _faithfulness(
 def _energies(maps: Mapping[str, Evidence], lungs: NDArray[np.bool_] | None) -> Values:
     if lungs is None:
         return {}
-    return {name: {LUNGS.key: energy_inside(evidence.heat, lungs)} for name, evidence in maps.items()}
-
-
-def energy_inside(heat: NDArray[np.float32], lungs: NDArray[np.bool_]) -> float:
-    """Give the share of a map's values, not negative and not all 0, that lies in the lungs; both ``[h, w]``."""
-    return float(heat[lungs].sum(dtype=np.float64) / heat.sum(dtype=np.float64))
+    return {name: {LUNGS.key: share_inside(evidence.heat, lungs)} for name, evidence in maps.items()}
 
 
 def _stability(subject: Subject, maps: Mapping[str, Evidence], bench: Bench) -> Values:

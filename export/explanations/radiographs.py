@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api.catalogue import CLASSIFIER
-from api.explain.evidence import FRAME, on_frame
+from api.explain.evidence import on_frame
 from api.imaging.decode import decode
 from api.types import Subject
 from export.data.examples import Example, read_split, split_fold
@@ -112,4 +112,4 @@ def lungs_of(example: Example, subject: Subject, data: Path) -> tuple[NDArray[np
         mask = on_frame(subject.lungs)
     if mask is None or not (mask >= _LUNG).any():
         return None
-    return np.asarray(mask >= _LUNG).reshape(FRAME, FRAME), file.is_file()
+    return np.asarray(mask >= _LUNG), file.is_file()

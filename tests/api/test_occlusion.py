@@ -179,7 +179,7 @@ async def test_occlusion_costs_one_request_behind_predictions(
 async def test_a_classifier_without_log_odds_cannot_be_asked_and_the_rest_works(
     open_with: Opener, caplog: pytest.LogCaptureFixture
 ) -> None:
-    class Backend(recording()):  # type: ignore[misc]
+    class Backend(EmbeddedBackend):
         """Describes a classifier of probabilities alone."""
 
         async def models(self) -> Sequence[ModelSpec]:

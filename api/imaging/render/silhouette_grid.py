@@ -11,12 +11,8 @@ from api.imaging.render.files import canvas_of, encode
 from api.types import BorderSharpness, EncodedImage, OverlayFormat, SilhouetteGridFinding
 
 _LINE = (128, 128, 128)
-_LUNGS = (
-    0,
-    158,
-    115,
-)  # bluish green and, of the borders, sky blue: told apart by the colour-blind (Okabe and Ito 2008)
-_BORDER = (86, 180, 233)
+# Bluish green and sky blue: told apart by the colour-blind (Okabe and Ito 2008).
+_LUNGS, _BORDER = (0, 158, 115), (86, 180, 233)
 _MIDDLE = 0.5
 _WIDTH = 1 / 200  # of the picture's shorter side
 

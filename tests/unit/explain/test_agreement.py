@@ -5,7 +5,8 @@ import pytest
 from numpy.typing import NDArray
 
 from api.explain.agreement import agree, jaccard, overlap
-from api.explain.whereabouts import Lungs, decisive, divide, find_lungs, shares
+from api.explain.whereabouts import Lungs, decisive, divide, find_lungs, share_inside, shares
+from api.types import Zone
 from tests.unit.explain.evidence_by_hand import block, evidence, lungs_of, marked
 
 SHAPE = (6, 10)
@@ -18,8 +19,9 @@ def test_lungs_are_divided_at_the_middle_of_their_own_box() -> None:
     lungs = lungs_of(marked((10, 12), slice(2, 8), slice(1, 5)))
     np.testing.assert_array_equal(lungs.sides["image_left"], marked((10, 12), slice(2, 8), slice(1, 3)))
     np.testing.assert_array_equal(lungs.sides["image_right"], marked((10, 12), slice(2, 8), slice(3, 5)))
-    for zone, rows in {"upper": slice(2, 4), "middle": slice(4, 6), "lower": slice(6, 8)}.items():
-        np.testing.assert_array_equal(lungs.zones[zone], marked((10, 12), rows, slice(1, 5)))  # type: ignore[index]
+    zones: dict[Zone, slice] = {"upper": slice(2, 4), "middle": slice(4, 6), "lower": slice(6, 8)}
+    for zone, rows in zones.items():
+        np.testing.assert_array_equal(lungs.zones[zone], marked((10, 12), rows, slice(1, 5)))
 
 
 def test_the_segmenters_mask_counts_from_one_half() -> None:
@@ -125,3 +127,9 @@ def test_without_lungs_regions_are_compared_and_no_contradiction_is_claimed() ->
     agreement = agree(given, "lungs unknown")
     assert agreement is not None
     assert (agreement.score, agreement.contradicting) == (0.0, ())
+
+
+def test_the_share_of_a_map_in_a_mask_by_hand() -> None:
+    heat = np.array([[1, 2], [3, 4]], np.float32)
+    assert share_inside(heat, np.array([[True, False], [False, True]])) == pytest.approx(0.5)
+    assert share_inside(heat, np.array([[False, False], [True, False]])) == pytest.approx(0.3)

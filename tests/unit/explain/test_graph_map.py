@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from api.explain import METHODS
 from api.explain.graph_map import measure_map, published_scale
-from api.types import ExplainOptions, MapFinding, MapScale, Question, RelativeBox, Subject
+from api.types import ExplainOptions, MapFinding, MapScale, MapUnit, Question, RelativeBox, Subject
 from serving.backend import BackendProtocolError
 
 SCALE = MapScale(2.0, "log-odds")
@@ -82,13 +82,13 @@ def test_a_negative_value_breaks_the_contract_of_the_model() -> None:
         ("grad_cam_plus_plus", "arbitrary units", False),
     ],
 )
-def test_each_method_asks_for_its_map_of_the_radiograph_itself(method: str, unit: str, pixelwise: bool) -> None:
+def test_each_method_asks_for_its_map_of_the_radiograph_itself(method: str, unit: MapUnit, pixelwise: bool) -> None:
     question, finding = explain(method, VALUES)
     assert (question.model, question.outputs) == ("classifier_explain", (method,))
     assert len(question.images) == 1
     assert question.images[0] is PIXELS
     assert question.may_be_non_finite == {method}
-    assert finding.scale == MapScale(SCALES[method], unit)  # type: ignore[arg-type]
+    assert finding.scale == MapScale(SCALES[method], unit)
     assert (finding.pixelwise, finding.threshold) == (pixelwise, 0.7)
 
 

@@ -6,9 +6,10 @@ from numpy.typing import NDArray
 
 from api.explain.grid import WHOLE_FRAME
 from api.explain.hiding import hide_each
+from api.explain.map_tests import area_under
 from export.explanations.cells import CELLS, cell_means, places_of, spread
 from export.explanations.contenders import baselines
-from export.explanations.curves import area_under, between, trace
+from export.explanations.curves import between, trace
 
 COUNT = CELLS * CELLS
 TIES = np.arange(COUNT, dtype=np.float64).reshape(CELLS, CELLS)
@@ -62,11 +63,6 @@ def test_images_between_two_change_cell_by_cell() -> None:
     first, second, third = between(start, end, places, 4)
     assert [int((image == 9).sum()) for image in (first, second, third)] == [196, 392, 588]
     assert (first[:7] == 9).all() and (first[7:] == 0).all()
-
-
-def test_area_by_hand() -> None:
-    assert area_under([0.0, 1.0, 1.0]) == 0.75
-    assert area_under([1.0, 0.0]) == 0.5
 
 
 def test_curves_of_a_linear_model() -> None:

@@ -10,7 +10,6 @@ from PIL import Image
 from api.imaging.preprocess import to_model_input
 from export.data.examples import Example, split_fold
 from export.explanations.contenders import look_at
-from export.explanations.measures import energy_inside
 from export.explanations.model_files import ModelFiles
 from export.explanations.radiographs import Radiographs, called_pneumonia, in_turn, lungs_of, read_pixels
 from tests.unit.export.explanations.conftest import OFFSET
@@ -72,8 +71,3 @@ def test_a_mask_drawn_by_a_person_comes_before_the_segmenter(data: Path, models:
     reference = lungs_of(chosen, subject, tmp_path)
     assert reference is not None and reference[1]
     np.testing.assert_array_equal(reference[0], drawn > 0)
-
-
-def test_energy_by_hand() -> None:
-    heat = np.array([[1, 2], [3, 4]], np.float32)
-    assert energy_inside(heat, np.array([[True, False], [False, True]])) == pytest.approx(0.5)
