@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from api.errors import NotReady
-from api.types import ModelIdentity
+from api.types import ModelIdentity, ModelRecord
 from serving.backend import BackendProtocolError, BackendUnavailable, InferenceBackend, ModelSpec
 
 CLASSIFIER = "classifier"
@@ -118,6 +118,12 @@ def _same_classifier(explaining: ModelSpec, classifier: ModelSpec) -> bool:
 def identity(model: ModelSpec) -> ModelIdentity:
     """Give name, version and architecture of a model."""
     return ModelIdentity(model.name, model.version, str(model.release.get("architecture", "unknown")))
+
+
+def record(model: ModelSpec) -> ModelRecord:
+    """Give name, version and the hash of the file, as published, of a model."""
+    sha256 = model.release.get("sha256")
+    return ModelRecord(model.name, model.version, sha256 if isinstance(sha256, str) else None)
 
 
 def input_size(model: ModelSpec) -> tuple[int, int]:

@@ -11,6 +11,7 @@ GatewayError
 ├── UnsupportedMediaType    the image is in a format that is not read
 ├── UndecodableImage        the image is damaged
 ├── NotAChestRadiograph     the image shows something else
+├── UnsupportedView         a DICOM object says that it is a lateral view or of another body part
 ├── InvalidParameter        a query parameter is unknown or out of range
 ├── UploadTimeout           the image did not arrive in time
 ├── TooManyRequests         the gateway is at its limit of requests in work
@@ -47,6 +48,10 @@ class UndecodableImage(GatewayError):
 
 class NotAChestRadiograph(GatewayError):
     """The image is no chest radiograph, so that any label would be made up."""
+
+
+class UnsupportedView(GatewayError):
+    """The tags of a DICOM object name a lateral view or another part of the body."""
 
 
 class InvalidParameter(GatewayError):

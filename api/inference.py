@@ -13,18 +13,31 @@ from api.imaging.preprocess import to_model_inputs
 from api.stopwatch import Stopwatch
 from api.types import Answer, Question
 from api.workers import Workers
-from serving.backend import BackendProtocolError, BackendUnavailable, InferenceBackend, ModelSpec, Priority
+from serving.backend import (
+    UNRELATED,
+    BackendProtocolError,
+    BackendUnavailable,
+    Correlation,
+    InferenceBackend,
+    ModelSpec,
+    Priority,
+)
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What accompanies one radiograph on its way. `deadline` is in seconds of the event loop's clock."""
+    """What accompanies one radiograph on its way. `deadline` is in seconds of the event loop's clock.
+
+    `asked` collects the models that were asked anything about it, by name.
+    """
 
     deadline: float
     priority: Priority
+    correlation: Correlation = UNRELATED
     watch: Stopwatch = field(default_factory=Stopwatch)
+    asked: dict[str, ModelSpec] = field(default_factory=dict)
 
     def time_left(self) -> float:
         """Seconds until the answer is no longer wanted."""
@@ -48,6 +61,7 @@ class Inference:
             A model lacks an output, does not answer, or with values that are not finite where the question relies on
             that.
         """
+        request.asked.update({model.name: model for model, _ in asked})
         with request.watch.stage("preprocess"):
             batches = await self._workers.run(_batches, asked)
         with request.watch.stage("inference"):
@@ -60,7 +74,12 @@ class Inference:
         _require_outputs(model, question)
         try:
             answer = await self._backend.infer(
-                model, {IMAGE: batch}, question.outputs, timeout=request.time_left(), priority=request.priority
+                model,
+                {IMAGE: batch},
+                question.outputs,
+                timeout=request.time_left(),
+                priority=request.priority,
+                correlation=request.correlation,
             )
         except BackendUnavailable:
             # The model may have been replaced by a newer version: ask which one is served.

@@ -75,6 +75,8 @@ def _state(settings: Settings, backend: InferenceBackend, workers: ThreadPoolExe
         request_timeout_s=settings.request_timeout_s,
         refuse_other_images=settings.quality_gate == "on",
         site=SiteDecision(settings.prevalence, settings.decision_threshold),
+        service_version=version("cxr-explain"),
+        receipt_key=settings.receipt_key.get_secret_value().encode() if settings.receipt_key else None,
     )
     return GatewayState(settings, Pipeline(backend, workers, policy), Admission(settings.max_concurrent_requests))
 

@@ -1,19 +1,22 @@
 """The way of a radiograph through the gateway: the only place where the stages meet.
 
-decode -> preprocess -> infer -> refuse what is no chest radiograph -> explain in rounds -> render. CPU work runs in a
-bounded thread pool; inference is awaited.
+decode -> preprocess -> infer -> refuse what is no chest radiograph -> explain in rounds -> render -> report. CPU work
+runs in a bounded thread pool; inference is awaited.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
+from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from api.catalogue import CLASSIFIER, LUNG_SEGMENTER, ModelCatalogue, identity, input_size
+from api.acquisition import read_tags
+from api.catalogue import CLASSIFIER, LUNG_SEGMENTER, ModelCatalogue, identity, input_size, record
 from api.decision import POSITIVE_LABEL, decision_rule
-from api.errors import DeadlineExceeded, NotAChestRadiograph
+from api.errors import DeadlineExceeded, NotAcceptable, NotAChestRadiograph
 from api.explain import METHODS, STUDY_SIZE
 from api.explain.map_tests import shift
 from api.explain.trust import assess, examinations
@@ -23,6 +26,9 @@ from api.imaging.preprocess import resize_antialiased, to_model_input
 from api.imaging.render import render
 from api.imaging.render.contour import outline_region
 from api.inference import Inference, Request
+from api.reports.dicom import dicom_objects
+from api.reports.fhir import fhir_bundle
+from api.reports.receipt import write_receipt
 from api.rounds import Asking, Returned, advance, in_rounds
 from api.types import (
     AffectedRegion,
@@ -39,11 +45,19 @@ from api.types import (
     Quality,
     Question,
     Radiograph,
+    Receipt,
     Report,
     Subject,
 )
 from api.workers import Workers
-from serving.backend import BackendProtocolError, InferenceBackend, ModelSpec, Priority
+from serving.backend import (
+    UNRELATED,
+    BackendProtocolError,
+    Correlation,
+    InferenceBackend,
+    ModelSpec,
+    Priority,
+)
 
 
 class Pipeline:
@@ -55,10 +69,18 @@ class Pipeline:
         self._workers = Workers(workers)
         self._inference = Inference(backend, self.catalogue, self._workers)
 
-    async def report(self, data: bytes, options: ExplainOptions | None = None) -> Report:
+    async def report(
+        self,
+        data: bytes,
+        options: ExplainOptions | None = None,
+        *,
+        from_dicom: bool = False,
+        correlation: Correlation = UNRELATED,
+    ) -> Report:
         """Judge the radiograph in a file, and explain the answer if `options` are given.
 
-        Explanations are made for PNEUMONIA, and for any answer where the options say `always`.
+        Explanations are made for PNEUMONIA, and for any answer where the options say `always`. With `from_dicom`,
+        only a DICOM object will do, as the answer is to refer to it.
 
         Raises
         ------
@@ -68,27 +90,48 @@ class Pipeline:
             The model server did not answer as it should.
         """
         deadline = asyncio.get_running_loop().time() + self.policy.request_timeout_s
+        request = Request(deadline, Priority.PREDICTION, correlation)
         try:
             async with asyncio.timeout_at(deadline):
-                return await self._judge_and_explain(data, options, Request(deadline, Priority.PREDICTION))
+                radiograph = await self._read(data, request, from_dicom=from_dicom)
+                return await self._judge_and_explain(data, radiograph, options, request)
         except TimeoutError as error:
             raise DeadlineExceeded(f"The answer took longer than {self.policy.request_timeout_s:g} s.") from error
 
-    async def _judge_and_explain(self, data: bytes, options: ExplainOptions | None, request: Request) -> Report:
+    async def fhir(self, report: Report, subject: str | None) -> dict[str, Any]:
+        """Give an answer as a FHIR R4 Bundle, about `subject` if there is one."""
+        return await self._workers.run(fhir_bundle, report, subject)
+
+    async def dicom(self, report: Report) -> Sequence[bytes]:
+        """Give an answer to a DICOM object as files: a structured report, and a capture of each overlay."""
+        return await self._workers.run(dicom_objects, report)
+
+    async def _read(self, data: bytes, request: Request, *, from_dicom: bool) -> Radiograph:
         with request.watch.stage("decode"):
             radiograph = await self._workers.run(decode, data, max_pixels=self.policy.max_pixels)
+        if from_dicom and radiograph.source is None:
+            raise NotAcceptable(
+                "DICOM objects can only answer a DICOM object, to which they refer. Received: another image format. "
+                "Send the radiograph as application/dicom, or accept application/json or application/fhir+json."
+            )
+        return radiograph
+
+    async def _judge_and_explain(
+        self, data: bytes, radiograph: Radiograph, options: ExplainOptions | None, request: Request
+    ) -> Report:
+        tagged = _check_tags(radiograph, self.policy)
         classifier = await self.catalogue.find(CLASSIFIER)
-        prediction, quality, lungs = await self._judge(classifier, radiograph, request, explained=options is not None)
-        if quality is not None and not quality.is_chest_xray and self.policy.refuse_other_images:
-            raise NotAChestRadiograph(refusal(quality))
+        prediction, seen, lungs = await self._judge(classifier, radiograph, request, explained=options is not None)
+        if seen is not None and not seen.is_chest_xray and self.policy.refuse_other_images:
+            raise NotAChestRadiograph(refusal(seen))
+        quality = None if seen is None else replace(seen, warnings=tuple(dict.fromkeys((*seen.warnings, *tagged))))
         explanations: Mapping[str, Explanation] | None = None if options is None else {}
         assessment, region = None, None
         positive = prediction.label == POSITIVE_LABEL
         if options is not None and (options.always or positive):
-            explaining = Request(request.deadline, Priority.EXPLANATION, request.watch)
-            judged = Judged(prediction, positive, quality.warnings if quality else ())
+            judged = Judged(prediction, positive, quality.warnings if quality else tagged)
             explanations, assessment, region = await self._explain(
-                classifier, radiograph, lungs, judged, options, explaining
+                classifier, radiograph, lungs, judged, options, replace(request, priority=Priority.EXPLANATION)
             )
         return Report(
             model=identity(classifier),
@@ -96,9 +139,34 @@ class Pipeline:
             prediction=prediction,
             quality=quality,
             explanations=explanations,
+            receipt=await self._workers.run(self._receipt, data, classifier, prediction, options, request),
             timings_ms=request.watch.timings_ms(),
             assessment=assessment,
             affected_region=region,
+        )
+
+    def _receipt(
+        self,
+        data: bytes,
+        classifier: ModelSpec,
+        prediction: Prediction,
+        options: ExplainOptions | None,
+        request: Request,
+    ) -> Receipt:
+        others = [record(model) for name, model in request.asked.items() if name != classifier.name]
+        asked = {"operation": "predict"} if options is None else {"operation": "explain", **asdict(options)}
+        decided_by = {
+            "decision_threshold": prediction.decision_threshold,
+            "prevalence": prediction.prevalence,
+            "quality_gate": "on" if self.policy.refuse_other_images else "off",
+        }
+        return write_receipt(
+            data,
+            [record(classifier), *others],
+            {**asked, **decided_by},
+            prediction,
+            service_version=self.policy.service_version,
+            key=self.policy.receipt_key,
         )
 
     async def _judge(
@@ -193,6 +261,16 @@ class Pipeline:
             if isinstance(step, Mapping):
                 return step
             answers = await self._inference.ask([(models[question.model], question) for question in step], request)
+
+
+def _check_tags(radiograph: Radiograph, policy: Policy) -> tuple[str, ...]:
+    """Give the warnings that come from the tags of a DICOM object; refuse what they plainly speak against."""
+    if radiograph.source is None:
+        return ()
+    tagged = read_tags(radiograph.source.acquisition)
+    if tagged.refusal is not None and policy.refuse_other_images:
+        raise tagged.refusal
+    return tagged.warnings
 
 
 def _views(

@@ -41,6 +41,21 @@ class Priority(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Correlation:
+    """What ties a request to those of other systems, handed on to the model server; empty where there is none.
+
+    `traceparent` and `tracestate` are as the W3C recommendation "Trace Context" has them.
+    """
+
+    request_id: str = ""
+    traceparent: str = ""
+    tracestate: str = ""
+
+
+UNRELATED = Correlation()
+
+
+@dataclass(frozen=True, slots=True)
 class TensorSpec:
     """One input or output of a model.
 
@@ -105,6 +120,7 @@ class InferenceBackend(Protocol):
         *,
         timeout: float,
         priority: Priority = Priority.PREDICTION,
+        correlation: Correlation = UNRELATED,
     ) -> dict[str, Tensor]:
         """Run a model on one batch.
 
@@ -120,6 +136,8 @@ class InferenceBackend(Protocol):
             Seconds until the answer is no longer wanted.
         priority
             Which requests overtake which in the server's queue.
+        correlation
+            Handed on, for the server's own logs and traces.
 
         Returns
         -------

@@ -12,7 +12,16 @@ from pathlib import Path
 import onnxruntime
 
 from serving.admission import PrioritySlots
-from serving.backend import BackendProtocolError, BackendTimeout, BackendUnavailable, ModelSpec, Priority, Tensor
+from serving.backend import (
+    UNRELATED,
+    BackendProtocolError,
+    BackendTimeout,
+    BackendUnavailable,
+    Correlation,
+    ModelSpec,
+    Priority,
+    Tensor,
+)
 from serving.repository import PublishedModel, RepositoryError, read_repository
 from serving.validation import validate_answer, validate_request
 
@@ -81,6 +90,7 @@ class EmbeddedBackend:
         *,
         timeout: float,
         priority: Priority = Priority.PREDICTION,
+        correlation: Correlation = UNRELATED,  # noqa: ARG002  nobody else to hand it on to
     ) -> dict[str, Tensor]:
         """Run a model on one batch; see `InferenceBackend.infer`."""
         batch = validate_request(model, inputs, outputs)

@@ -17,10 +17,12 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from serving.admission import PrioritySlots
 from serving.backend import (
+    UNRELATED,
     BackendError,
     BackendProtocolError,
     BackendTimeout,
     BackendUnavailable,
+    Correlation,
     ModelSpec,
     Priority,
     Tensor,
@@ -130,10 +132,11 @@ class TritonBackend:
         *,
         timeout: float,
         priority: Priority = Priority.PREDICTION,
+        correlation: Correlation = UNRELATED,
     ) -> dict[str, Tensor]:
         """Run a model on one batch; see `InferenceBackend.infer`."""
         batch = validate_request(model, inputs, outputs)
-        request, deadline = _Request(model, inputs, outputs, priority), _deadline_in(timeout)
+        request, deadline = _Request(model, inputs, outputs, priority, correlation), _deadline_in(timeout)
         async with self._slot(priority, deadline):
             result = await self._first_answer(request.send, deadline)
         answer = _read_answer(result, model, outputs)
@@ -229,6 +232,7 @@ class _Request:
     inputs: Mapping[str, Tensor]
     outputs: Sequence[str]
     priority: Priority
+    correlation: Correlation
 
     async def send(self, client: InferenceServerClient, until: float) -> InferResult:
         remaining = _remaining(until)
@@ -237,10 +241,17 @@ class _Request:
             [_input_tensor(name, array) for name, array in self.inputs.items()],
             model_version=self.model.version,
             outputs=[InferRequestedOutput(name) for name in self.outputs],
+            request_id=self.correlation.request_id,
+            headers=_metadata(self.correlation),
             priority=int(self.priority),
             timeout=math.ceil(remaining * 1e6),
             client_timeout=remaining,
         )
+
+
+def _metadata(correlation: Correlation) -> dict[str, str]:
+    fields = {"traceparent": correlation.traceparent, "tracestate": correlation.tracestate}
+    return {name: value for name, value in fields.items() if value}
 
 
 def backend_error_of(error: InferenceServerException, url: str) -> BackendError:

@@ -42,6 +42,7 @@ _WARNINGS: Mapping[str, str] = {
     "rotated": "the image seems to be rotated",
     "inverted": "the image seems to be inverted",
     "lateral": "the image seems to be taken from the side",
+    "mirrored": "the image is said to be mirrored",
     LUNGS_NOT_FOUND: "no lungs were found in the image",
 }
 _HIDING_THE_PATIENTS_SIDES = frozenset(_WARNINGS) - {LUNGS_NOT_FOUND}

@@ -10,11 +10,11 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from api.errors import NotAcceptable, TooManyRequests
+from api.errors import TooManyRequests
+from api.http.negotiation import AnswerForm, answer_form
 from api.pipeline import Pipeline
 from api.settings import Settings
-
-_JSON_RANGES = ("application/json", "application/*", "*/*")  # from specific to general
+from serving.backend import Correlation
 
 
 @dataclass(slots=True)
@@ -67,26 +67,16 @@ async def admit(state: State) -> AsyncIterator[None]:
         admission.in_work -= 1
 
 
-async def accept_json(request: Request) -> None:
-    """Refuse a client that does not accept JSON.
-
-    Raises
-    ------
-    NotAcceptable
-        The `Accept` header excludes `application/json`.
-    """
-    accepted = ",".join(request.headers.getlist("accept")) or "*/*"
-    qualities = dict(_media_range(part) for part in accepted.split(","))
-    # RFC 9110, section 12.5.1: the most specific range that matches decides.
-    decisive = next((media_range for media_range in _JSON_RANGES if media_range in qualities), None)
-    if decisive is None or qualities[decisive] == 0:
-        raise NotAcceptable("The answer can be given as application/json only.")
+async def _answer_form(request: Request) -> AnswerForm:
+    return answer_form(request)
 
 
-def _media_range(part: str) -> tuple[str, float]:
-    essence, *parameters = (piece.strip().lower() for piece in part.split(";"))
-    weights = [parameter.removeprefix("q=") for parameter in parameters if parameter.startswith("q=")]
-    try:
-        return essence, float(weights[0]) if weights else 1.0
-    except ValueError:
-        return essence, 1.0
+Form = Annotated[AnswerForm, Depends(_answer_form)]
+
+
+async def _correlation(request: Request) -> Correlation:
+    correlation: Correlation = request.state.correlation
+    return correlation
+
+
+Related = Annotated[Correlation, Depends(_correlation)]

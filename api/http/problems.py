@@ -22,8 +22,11 @@ from api.errors import (
     TooManyRequests,
     UndecodableImage,
     UnsupportedMediaType,
+    UnsupportedView,
     UploadTimeout,
 )
+from api.http.negotiation import AnswerForm, wants_fhir
+from api.reports.fhir import operation_outcome
 from serving.backend import BackendError, BackendProtocolError, BackendTimeout, BackendUnavailable
 
 MEDIA_TYPE = "application/problem+json"
@@ -72,6 +75,9 @@ PROBLEM_TYPES: Mapping[type[Exception], ProblemType] = {
     NotAChestRadiograph: ProblemType(
         HTTPStatus.UNPROCESSABLE_ENTITY, "not-a-chest-radiograph", "The image is not a chest radiograph"
     ),
+    UnsupportedView: ProblemType(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "unsupported-view", "The view is not a frontal one of the chest"
+    ),
     InvalidParameter: ProblemType(
         HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-parameter", "A parameter is unknown or out of range"
     ),
@@ -114,7 +120,7 @@ def problem_type_of(error: Exception) -> ProblemType:
 
 
 def problem_response(request: Request, kind: ProblemType, detail: str) -> JSONResponse:
-    """Answer with a problem document."""
+    """Answer with a problem document, or with a FHIR OperationOutcome where the client wants FHIR."""
     problem = Problem(
         type=f"/problems/{kind.name}",
         title=kind.title,
@@ -124,6 +130,9 @@ def problem_response(request: Request, kind: ProblemType, detail: str) -> JSONRe
         request_id=request.state.request_id,
     )
     headers = {} if kind.retry_after_s is None else {"Retry-After": str(kind.retry_after_s)}
+    if wants_fhir(request):
+        outcome = operation_outcome(kind.name, kind.status, kind.title, detail)
+        return JSONResponse(outcome, kind.status, headers, AnswerForm.FHIR.value)
     return JSONResponse(problem.model_dump(), kind.status, headers, MEDIA_TYPE)
 
 

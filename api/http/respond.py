@@ -30,6 +30,7 @@ from api.http.schemas import (
     PredictionOut,
     PredictOut,
     QualityOut,
+    ReceiptOut,
     RegionDropOut,
     RegionScoreOut,
     ScaledMapOut,
@@ -38,6 +39,7 @@ from api.http.schemas import (
     TrustOut,
 )
 from api.imaging.geometry import to_pixels
+from api.reports.receipt import as_document
 from api.types import (
     AffectedRegion,
     Assessment,
@@ -122,6 +124,7 @@ def _judgement(report: Report) -> dict[str, Any]:
         ),
         "quality": _quality_out(report.quality),
         "timings_ms": TimingsOut(**report.timings_ms),
+        "receipt": ReceiptOut.model_validate(as_document(report.receipt)),
     }
 
 

@@ -6,12 +6,19 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api.explain import DEFAULT_METHODS, METHODS
 from api.explain.grid import GRIDS
-from api.types import BorderName, Disputed, ExplainOptions, Fill, MapUnit, NoRegionReason, Side, TrustFlag, Zone
-
-DISCLAIMER = (
-    "Decision support for research and preliminary triage. Not a medical device; a clinician must confirm every result."
+from api.reports.fhir import is_subject
+from api.types import (
+    DISCLAIMER,
+    BorderName,
+    Disputed,
+    ExplainOptions,
+    Fill,
+    MapUnit,
+    NoRegionReason,
+    Side,
+    TrustFlag,
+    Zone,
 )
-
 
 _GRIDS = ", ".join(f"{count} ({rows} x {columns})" for count, (rows, columns) in GRIDS.items())
 _LEFT_OUT_IF_NONE = Field(exclude_if=lambda value: value is None)
@@ -30,9 +37,9 @@ class ModelOut(_Schema):
 
 
 class InputOut(_Schema):
-    """The image as sent, after EXIF orientation."""
+    """The image as sent, after EXIF orientation. `bit_depth` is what a DICOM object calls Bits Stored."""
 
-    format: Literal["jpeg", "png"]
+    format: Literal["dicom", "jpeg", "png"]
     width: int
     height: int
     bit_depth: int
@@ -55,8 +62,10 @@ class PredictionOut(_Schema):
 class QualityOut(_Schema):
     """Whether the image is a chest radiograph; `score` is 0.5 where it would just be refused, 1 well inside.
 
-    `warnings` are codes: `rotated`, `inverted`, `lateral`, `unlike_training_data`, `lungs_not_found`,
-    `not_a_chest_radiograph`.
+    `warnings` are codes. From the pixels: `rotated`, `inverted`, `lateral`, `unlike_training_data`, `lungs_not_found`,
+    `not_a_chest_radiograph`. From the tags of a DICOM object: `view_unknown`, `body_part_unknown`, `modality_unknown`
+    where they say nothing, `burned_in_annotation`, `for_processing`, `rotated`, `mirrored`, and while the input gate is
+    off `lateral`, `other_body_part`, `not_a_radiograph`.
     """
 
     is_chest_xray: bool
@@ -237,6 +246,35 @@ class ExplanationsOut(_Schema):
     layers: Annotated[LayersOut | None, _LEFT_OUT_IF_NONE] = None
 
 
+class ModelRecordOut(_Schema):
+    """A model and the SHA-256 of its file, as published; null if it was not."""
+
+    name: str
+    version: str
+    sha256: str | None
+
+
+class ReceiptOut(_Schema):
+    """What proves later which model said what of which file. It holds nothing of the patient.
+
+    `input_sha256` is the SHA-256 of the file as sent; if `keyed`, its HMAC-SHA256 under the site's `CXR_RECEIPT_KEY`.
+    `model` gave the answer, `other_models` judged the input or explained. `probability` is that of `label`, rounded.
+    `mac` is the HMAC-SHA256 under the same key of the receipt without it, as JSON with sorted keys and no white space;
+    null without a key.
+    """
+
+    input_sha256: str
+    keyed: bool
+    model: ModelRecordOut
+    other_models: list[ModelRecordOut]
+    parameters: dict[str, str | int | float | bool | list[str] | None]
+    service_version: str
+    label: str
+    probability: float
+    indeterminate: bool
+    mac: str | None
+
+
 class TimingsOut(_Schema):
     """Milliseconds of wall-clock time per stage."""
 
@@ -258,6 +296,7 @@ class PredictOut(_Schema):
     prediction: PredictionOut
     quality: QualityOut | None
     timings_ms: TimingsOut
+    receipt: ReceiptOut
 
 
 class ContradictionOut(_Schema):
@@ -403,17 +442,32 @@ def _check_methods(methods: str) -> str:
     return ",".join(dict.fromkeys(names))
 
 
+def _check_subject(subject: str | None) -> str | None:
+    if subject is not None and not is_subject(subject):
+        raise ValueError("must be Patient/ID, or system|value with a URI as system")
+    return subject
+
+
 def _check_regions(regions: int | None) -> int | None:
     if regions is not None and regions not in GRIDS:
         raise ValueError(f"must be one of {', '.join(map(str, GRIDS))}")
     return regions
 
 
-class NoQuery(_Schema):
-    """Query of `/v1/predict`: none."""
+class PredictQuery(_Schema):
+    """Query of `/v1/predict`."""
+
+    subject: Annotated[
+        str | None,
+        AfterValidator(_check_subject),
+        Field(
+            description="For FHIR alone: whom the answer is about, as `Patient/ID` or `system|value`. It is repeated "
+            "in the answer, and kept and logged nowhere."
+        ),
+    ] = None
 
 
-class ExplainQuery(_Schema):
+class ExplainQuery(PredictQuery):
     """Query of `/v1/explain`."""
 
     methods: Annotated[

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from api.errors import ImageTooLarge, InvalidRequest, UnsupportedMediaType, UploadTimeout
 
 FIELD = "image"
-_IMAGE_TYPES = ("image/png", "image/jpeg")
+_IMAGE_TYPES = ("image/png", "image/jpeg", "application/dicom")
 _UNDECLARED = ("application/octet-stream", "")
 _MULTIPART = "multipart/form-data"
 _DRAIN_S = 2.0  # a client whose body is announced as too large has this long to finish sending it
@@ -132,11 +132,10 @@ def _essence(headers: Mapping[str, str]) -> str:
 
 
 def _check_media_type(media_type: str) -> None:
-    if media_type == "application/dicom":
-        raise UnsupportedMediaType("DICOM is not built yet. Send the radiograph as image/png or image/jpeg.")
     if media_type not in (*_IMAGE_TYPES, *_UNDECLARED):
         raise UnsupportedMediaType(
-            f"The media type must be image/png or image/jpeg, or {_MULTIPART} with the file field '{FIELD}'."
+            f"The media type must be application/dicom, image/png or image/jpeg, or {_MULTIPART} with the file field "
+            f"'{FIELD}'."
         )
 
 

@@ -20,6 +20,7 @@ from api.types.findings import (
     BorderName,
     BorderSharpness,
     Explainer,
+    Fill,
     Finding,
     GradientFinding,
     Layer,
@@ -34,12 +35,15 @@ from api.types.findings import (
     SilhouetteFinding,
     SilhouetteGridFinding,
 )
-from api.types.pictures import EncodedImage, ExplainOptions, Explanation, Fill, OverlayFormat, Trust
+from api.types.pictures import EncodedImage, ExplainOptions, Explanation, OverlayFormat, Trust
 from api.types.questions import Answer, Question, Subject
-from api.types.radiograph import ImageFormat, Radiograph
-from api.types.report import Report
+from api.types.radiograph import Acquisition, DicomSource, ImageFormat, Radiograph, Study
+from api.types.receipt import ModelRecord, Parameter, Receipt
+from api.types.report import DISCLAIMER, Report
 
 __all__ = [
+    "DISCLAIMER",
+    "Acquisition",
     "AffectedRegion",
     "Agreement",
     "Answer",
@@ -47,6 +51,7 @@ __all__ = [
     "BorderName",
     "BorderSharpness",
     "BoundingBox",
+    "DicomSource",
     "Disputed",
     "EncodedImage",
     "ExplainOptions",
@@ -66,17 +71,20 @@ __all__ = [
     "MapUnit",
     "MethodTrust",
     "ModelIdentity",
+    "ModelRecord",
     "NoLungs",
     "NoRegionReason",
     "OcclusionFinding",
     "OutlinedRegion",
     "OverlayFormat",
     "Pair",
+    "Parameter",
     "Policy",
     "Prediction",
     "Quality",
     "Question",
     "Radiograph",
+    "Receipt",
     "RegionDrop",
     "RegionScore",
     "RelativeBox",
@@ -85,6 +93,7 @@ __all__ = [
     "SilhouetteFinding",
     "SilhouetteGridFinding",
     "SiteDecision",
+    "Study",
     "Subject",
     "Trust",
     "TrustFlag",

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,18 @@ class SiteDecision:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the operator decided: limits on one request, whether the input gate refuses, and the site's decision."""
+    """What the operator decided: limits on one request, whether the input gate refuses, and the site's decision.
+
+    `receipt_key` is a secret under which receipts are made, None to make them without. `service_version` is the
+    gateway's own.
+    """
 
     max_pixels: int
     request_timeout_s: float
     refuse_other_images: bool
     site: SiteDecision
+    service_version: str
+    receipt_key: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

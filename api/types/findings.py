@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api.types.boxes import RelativeBox
-from api.types.pictures import Fill
 from api.types.questions import Answer, Question
 
+Fill: TypeAlias = Literal["blur", "mean", "black"]
 MapUnit: TypeAlias = Literal["log-odds", "log-odds per grey level", "arbitrary units"]
 Side: TypeAlias = Literal["image_left", "image_right"]
 BorderName: TypeAlias = Literal["heart", "diaphragm"]

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from api.types.boxes import BoundingBox
-from api.types.findings import Finding
+from api.types.findings import Fill, Finding
 
-Fill: TypeAlias = Literal["blur", "mean", "black"]
 Trust: TypeAlias = Literal["quick", "full"]
 OverlayFormat: TypeAlias = Literal["png", "jpeg", "webp"]
 

@@ -7,6 +7,11 @@ from api.types.assessment import Assessment, OutlinedRegion
 from api.types.decision import ModelIdentity, Prediction, Quality
 from api.types.pictures import Explanation
 from api.types.radiograph import Radiograph
+from api.types.receipt import Receipt
+
+DISCLAIMER = (
+    "Decision support for research and preliminary triage. Not a medical device; a clinician must confirm every result."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,5 +28,6 @@ class Report:
     quality: Quality | None
     explanations: Mapping[str, Explanation] | None
     timings_ms: Mapping[str, float]
+    receipt: Receipt
     assessment: Assessment | None = None
     affected_region: OutlinedRegion | None = None

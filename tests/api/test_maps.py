@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from api.settings import Settings
-from serving.backend import ModelSpec, Priority, Tensor, TensorSpec
+from serving.backend import UNRELATED, Correlation, ModelSpec, Priority, Tensor, TensorSpec
 from serving.embedded import EmbeddedBackend
 from tests import tiny_repository as tiny
 from tests.api.conftest import OpenBackend, running_gateway
@@ -181,9 +181,10 @@ class Recording(EmbeddedBackend):
         *,
         timeout: float,
         priority: Priority = Priority.PREDICTION,
+        correlation: Correlation = UNRELATED,
     ) -> dict[str, Tensor]:
         self.calls.append((model.name, tuple(outputs), priority, np.asarray(inputs["image"], np.uint8)))
-        return await super().infer(model, inputs, outputs, timeout=timeout, priority=priority)
+        return await super().infer(model, inputs, outputs, timeout=timeout, priority=priority, correlation=correlation)
 
 
 def recording(**described: Any) -> type[Recording]:

@@ -4,7 +4,7 @@ import httpx
 import numpy as np
 import pytest
 
-from api.http.schemas import DISCLAIMER
+from api.types import DISCLAIMER
 from tests import tiny_repository as tiny
 from tests.images import encode, grey
 

@@ -16,10 +16,12 @@ from api.errors import GatewayError
 from api.http.problems import INTERNAL_ERROR, PROBLEM_TYPES, problem_type_of
 from api.settings import Settings
 from serving.backend import (
+    UNRELATED,
     BackendError,
     BackendProtocolError,
     BackendTimeout,
     BackendUnavailable,
+    Correlation,
     ModelSpec,
     Priority,
     Tensor,
@@ -107,10 +109,13 @@ class FailingBackend(EmbeddedBackend):
         *,
         timeout: float,
         priority: Priority = Priority.PREDICTION,
+        correlation: Correlation = UNRELATED,
     ) -> dict[str, Tensor]:
         if self.failure is not None:
             raise self.failure
-        answer = await super().infer(model, inputs, outputs, timeout=timeout, priority=priority)
+        answer = await super().infer(
+            model, inputs, outputs, timeout=timeout, priority=priority, correlation=correlation
+        )
         return {name: np.full_like(values, np.nan) for name, values in answer.items()}
 
 

@@ -130,10 +130,10 @@ class Counting(EmbeddedBackend):
     calls: list[tuple[str, int, Priority]]
 
     async def infer(
-        self, model: Any, inputs: Any, outputs: Any, *, timeout: float, priority: Priority = Priority.PREDICTION
+        self, model: Any, inputs: Any, outputs: Any, *, priority: Priority = Priority.PREDICTION, **further: Any
     ) -> Any:
         self.calls.append((model.name, len(inputs["image"]), priority))
-        return await super().infer(model, inputs, outputs, timeout=timeout, priority=priority)
+        return await super().infer(model, inputs, outputs, priority=priority, **further)
 
 
 def counting() -> type[Counting]:

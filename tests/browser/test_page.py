@@ -16,10 +16,10 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 
 from api.explain.grid import GRIDS
-from api.http.schemas import DISCLAIMER, ExplainQuery
+from api.http.schemas import ExplainQuery
 from api.imaging.render.regions import REGION_OPACITY
 from api.imaging.render.scaled_map import COLOURS, OPACITY
-from api.types import Fill
+from api.types import DISCLAIMER, Fill
 from tests import tiny_repository as tiny
 from tests.browser.conftest import Gateway, Page, Radiographs, StartGateway, decoded
 from tests.conftest import missing

@@ -3,11 +3,14 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
 
-from api.http.dependencies import GatewayState, RequestId, State, accept_json, admit
+from api.http.dependencies import Form, GatewayState, Related, RequestId, State, admit
+from api.http.documents import answer_document, check_form
+from api.http.negotiation import AnswerForm
 from api.http.problems import MEDIA_TYPE, Problem
 from api.http.respond import explain_out, predict_out
-from api.http.schemas import ExplainOut, ExplainQuery, NoQuery, PredictOut
+from api.http.schemas import ExplainOut, ExplainQuery, PredictOut, PredictQuery
 from api.http.upload import FIELD, read_image
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -25,6 +28,7 @@ _BODY: dict[str, Any] = {
             },
             "image/png": _BINARY,
             "image/jpeg": _BINARY,
+            "application/dicom": _BINARY,
         },
     }
 }
@@ -36,7 +40,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
         408: "upload-timeout",
         413: "image-too-large",
         415: "unsupported-media-type",
-        422: "undecodable-image, not-a-chest-radiograph or invalid-parameter",
+        422: "undecodable-image, not-a-chest-radiograph, unsupported-view or invalid-parameter",
         429: "too-many-requests",
         502: "model-server-error",
         503: "model-server-unavailable",
@@ -44,30 +48,61 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     }.items()
 }
 
-router = APIRouter(
-    prefix="/v1",
-    tags=["radiographs"],
-    dependencies=[Depends(accept_json), Depends(admit)],
-    responses=_PROBLEMS,
-)
+_FORMS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The answer. With FHIR, errors are OperationOutcomes.",
+        "content": {
+            AnswerForm.FHIR.value: {"schema": {"type": "object", "description": "A FHIR R4 Bundle (transaction)."}},
+            AnswerForm.DICOM.value: {
+                "schema": {
+                    "type": "string",
+                    "format": "binary",
+                    "description": "For a DICOM image: a Comprehensive 3D SR, and a Secondary Capture per overlay.",
+                }
+            },
+        },
+    }
+}
+
+router = APIRouter(prefix="/v1", tags=["radiographs"], dependencies=[Depends(admit)], responses=_FORMS | _PROBLEMS)
 
 
-@router.post("/predict", openapi_extra=_BODY)
+@router.post("/predict", openapi_extra=_BODY, response_model=PredictOut)
 async def predict(
-    request: Request, _query: Annotated[NoQuery, Query()], state: State, request_id: RequestId
-) -> PredictOut:
+    request: Request,
+    query: Annotated[PredictQuery, Query()],
+    state: State,
+    request_id: RequestId,
+    related: Related,
+    form: Form,
+) -> PredictOut | Response:
     """Say NORMAL or PNEUMONIA, with a calibrated probability."""
-    report = await state.pipeline.report(await _read(request, state))
-    return predict_out(report, request_id)
+    check_form(query, form)
+    report = await state.pipeline.report(
+        await _read(request, state), from_dicom=form is AnswerForm.DICOM, correlation=related
+    )
+    if form is AnswerForm.JSON:
+        return predict_out(report, request_id)
+    return await answer_document(state.pipeline, report, form, query.subject)
 
 
-@router.post("/explain", openapi_extra=_BODY)
+@router.post("/explain", openapi_extra=_BODY, response_model=ExplainOut)
 async def explain(
-    request: Request, query: Annotated[ExplainQuery, Query()], state: State, request_id: RequestId
-) -> ExplainOut:
+    request: Request,
+    query: Annotated[ExplainQuery, Query()],
+    state: State,
+    request_id: RequestId,
+    related: Related,
+    form: Form,
+) -> ExplainOut | Response:
     """Say NORMAL or PNEUMONIA and show why."""
-    report = await state.pipeline.report(await _read(request, state), query.options())
-    return explain_out(report, request_id)
+    check_form(query, form)
+    report = await state.pipeline.report(
+        await _read(request, state), query.options(), from_dicom=form is AnswerForm.DICOM, correlation=related
+    )
+    if form is AnswerForm.JSON:
+        return explain_out(report, request_id)
+    return await answer_document(state.pipeline, report, form, query.subject)
 
 
 async def _read(request: Request, state: GatewayState) -> bytes:

@@ -33,7 +33,7 @@ PIXELS = np.random.default_rng(5).integers(0, 256, (150, 200), dtype=np.uint8)
 
 async def of_the_gateway(repository: Path, options: ExplainOptions) -> Mapping[str, Explanation]:
     backend = await open_backend(BackendSettings("embedded", repository))
-    policy = Policy(10**6, 60.0, refuse_other_images=False, site=SiteDecision())
+    policy = Policy(10**6, 60.0, refuse_other_images=False, site=SiteDecision(), service_version="0")
     with ThreadPoolExecutor(2) as threads:
         report = await Pipeline(backend, threads, policy).report(encode(PIXELS), options)
     await backend.close()

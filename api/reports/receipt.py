@@ -1,0 +1,68 @@
+"""Receipts: which models said what of which file, so that it can be proved later, with nothing of the patient."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from api.types import ModelRecord, Parameter, Prediction, Receipt
+
+_DIGITS = 4  # of a probability: the same for the same request, while batching moves the last bits
+
+
+def write_receipt(
+    data: bytes,
+    models: Sequence[ModelRecord],
+    parameters: Mapping[str, Parameter],
+    prediction: Prediction,
+    *,
+    service_version: str,
+    key: bytes | None = None,
+) -> Receipt:
+    """Write the receipt of an answer.
+
+    Parameters
+    ----------
+    data
+        The file as sent.
+    models
+        Those that took part; the first one gave the answer.
+    parameters
+        What was asked, and the site's settings that decide.
+    prediction
+        The answer.
+    service_version
+        The gateway's own.
+    key
+        A secret. With it, the digest of the file is an HMAC-SHA256 (RFC 2104), which cannot be looked up by those who
+        have the file and not the key, and the receipt carries an HMAC-SHA256 of itself.
+    """
+    model, *others = models
+    receipt = Receipt(
+        input_sha256=(hmac.new(key, data, "sha256") if key else hashlib.sha256(data)).hexdigest(),
+        keyed=key is not None,
+        model=model,
+        other_models=tuple(sorted(others, key=lambda record: record.name)),
+        parameters=parameters,
+        service_version=service_version,
+        label=prediction.label,
+        probability=round(prediction.probability, _DIGITS),
+        indeterminate=prediction.indeterminate,
+    )
+    return receipt if key is None else replace(receipt, mac=hmac.new(key, canonical(receipt), "sha256").hexdigest())
+
+
+def canonical(receipt: Receipt) -> bytes:
+    """Give what is signed and what identifies an answer: the receipt without its `mac`.
+
+    It is JSON with sorted keys, no white space and only ASCII.
+    """
+    document = {name: value for name, value in as_document(receipt).items() if name != "mac"}
+    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode("ascii")
+
+
+def as_document(receipt: Receipt) -> dict[str, Any]:
+    """Give a receipt as it stands in JSON."""
+    return asdict(receipt)
