@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from api.errors import GatewayError
 from api.http.dependencies import Admission, GatewayState
-from api.http.middleware import AccessLogMiddleware, LastResortMiddleware, RequestIdMiddleware
+from api.http.middleware import AccessLogMiddleware, CorrelationMiddleware, LastResortMiddleware
 from api.http.problems import answer_exception
 from api.http.routes import operations, page, radiographs
 from api.pipeline import Pipeline
@@ -49,7 +49,7 @@ def create_app(settings: Settings, *, open_backend: OpenBackend = open_backend) 
     for error in (GatewayError, BackendError, RequestValidationError, HTTPException):
         app.add_exception_handler(error, answer_exception)
     # The last one added is the outermost: the id is known to the log line and to the last resort.
-    for middleware in (LastResortMiddleware, AccessLogMiddleware, RequestIdMiddleware):
+    for middleware in (LastResortMiddleware, AccessLogMiddleware, CorrelationMiddleware):
         app.add_middleware(middleware)
     return app
 

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 PREFIX = "CXR_"
 _MIB = 2**20
 _MOST_PIXELS = 178_956_970  # beyond it Pillow, which draws the overlays, speaks of decompression bombs
+_SHORTEST_KEY = 16
 # Known to the design and not built yet: silently ignoring one of these could leave a hospital unprotected.
 _NOT_BUILT = {
     "CXR_API_KEYS": "authentication is not built yet; leave it empty and restrict access in front of the gateway",
@@ -23,7 +24,9 @@ _FOREIGN = re.compile(r"CXR_REQUIRE_ALL|CXR_\w+_SERVICE_(HOST|PORT)(_\w+)?|CXR_\
 class Settings(BaseSettings):
     """What an operator can decide. Every field is the variable of the same name in capitals, after `CXR_`."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid", hide_input_in_errors=True
+    )
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
@@ -39,7 +42,7 @@ class Settings(BaseSettings):
     request_timeout_s: Annotated[float, Field(gt=0)] = 30.0
     max_concurrent_requests: Annotated[int, Field(ge=1)] = 64
     max_in_flight: Annotated[int, Field(ge=1)] = 64
-    receipt_key: Annotated[SecretStr | None, Field(min_length=16)] = None
+    receipt_key: SecretStr | None = None
     worker_threads: Annotated[int, Field(ge=1)] = min(4, max(2, os.cpu_count() or 2))
 
     @field_validator("triton_url", mode="before")
@@ -55,6 +58,13 @@ class Settings(BaseSettings):
             if "/" in url or not host or not port.isdigit():
                 raise ValueError(f"must be host:port without a scheme, such as triton:8001. Received: {url}")
         return urls
+
+    @field_validator("receipt_key")
+    @classmethod
+    def _check_key(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and len(key) < _SHORTEST_KEY:
+            raise ValueError(f"must have at least {_SHORTEST_KEY} characters, better 64. Received: {len(key)}")
+        return key
 
     @model_validator(mode="after")
     def _check_backend(self) -> "Settings":

@@ -51,6 +51,11 @@ class Correlation:
     traceparent: str = ""
     tracestate: str = ""
 
+    @property
+    def trace_id(self) -> str:
+        """The second field of `traceparent`: 32 hexadecimal digits, the same in all systems that a request passes."""
+        return self.traceparent[3:35]
+
 
 UNRELATED = Correlation()
 

@@ -1,20 +1,17 @@
 """Pure ASGI middleware: request ids, response headers, one log line per request, and the last line of defence."""
 
 import logging
-import re
 import time
 import traceback
-import uuid
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.http.correlation import REQUEST_ID_HEADER, correlation_of
 from api.http.problems import INTERNAL_ERROR, problem_response
 from serving.backend import Correlation
 
-REQUEST_ID_HEADER = "X-Request-Id"
-_SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,128}")
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -26,8 +23,11 @@ _CLIENT_CLOSED_REQUEST = 499  # nginx's number, known to those who read logs
 log = logging.getLogger("cxr.access")
 
 
-class RequestIdMiddleware:
-    """Gives every request an id, taken over from `X-Request-Id` where it is safe to repeat in headers and logs."""
+class CorrelationMiddleware:
+    """Gives every request an id and the trace that its client names, and every answer the id and common headers.
+
+    No `traceparent` is answered: the W3C recommendation has it in requests alone.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -37,15 +37,16 @@ class RequestIdMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(Request(scope))
+        correlation = correlation_of(Headers(scope=scope))
         state = scope.setdefault("state", {})
-        state["request_id"] = request_id
-        state["correlation"] = Correlation(request_id)
+        state["request_id"] = correlation.request_id
+        state["correlation"] = correlation
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers[REQUEST_ID_HEADER] = request_id
+                headers[REQUEST_ID_HEADER] = correlation.request_id
+                headers.add_vary_header("Accept")  # errors come in several forms on every path
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
@@ -79,8 +80,8 @@ class AccessLogMiddleware:
             status = _CLIENT_CLOSED_REQUEST  # nobody is left to answer
         finally:
             elapsed_ms = (time.perf_counter() - started) * 1000
-            request_id = scope["state"]["request_id"]
-            log.info("%s %s %d %.1f ms %s", scope["method"], _route(scope), status, elapsed_ms, request_id)
+            whose = _named(scope["state"]["correlation"])
+            log.info("%s %s %d %.1f ms %s", scope["method"], _route(scope), status, elapsed_ms, whose)
 
 
 class LastResortMiddleware:
@@ -116,9 +117,9 @@ class LastResortMiddleware:
             await problem_response(request, INTERNAL_ERROR, str(INTERNAL_ERROR.detail))(scope, receive, send)
 
 
-def _request_id(request: Request) -> str:
-    given = request.headers.get(REQUEST_ID_HEADER, "")
-    return given if _SAFE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+def _named(correlation: Correlation) -> str:
+    trace = f" trace {correlation.trace_id}" if correlation.traceparent else ""
+    return correlation.request_id + trace
 
 
 def _route(scope: Scope) -> str:

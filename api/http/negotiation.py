@@ -1,55 +1,34 @@
-"""Which form of answer a client wants, by its `Accept` header (RFC 9110, section 12.5.1)."""
+"""Which form of answer a client wants, by its `Accept` header."""
 
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from enum import Enum
 
 from starlette.requests import Request
 
 from api.errors import NotAcceptable
-
-_PARTS = re.compile(r'(?:[^,"]|"[^"]*")+')  # a quoted comma separates nothing
-_PIECES = re.compile(r'(?:[^;"]|"[^"]*")+')
+from api.http.media_ranges import MediaRange, media_ranges
 
 
 class AnswerForm(Enum):
-    """A form of answer, as its media type."""
+    """A form of answer, as its media type. Where a client likes two equally, the first one is given."""
 
     JSON = "application/json"
     FHIR = "application/fhir+json"
     DICOM = "multipart/related"
 
 
-# What the parameters of a media range may say of a form. Without its own, a range fits too.
+_UTF_8 = frozenset({"utf-8", "utf8"})
+# What these parameters of a media range must say if it has them, lest a client be given what it cannot read. RFC 9110
+# lets a server disregard what it cannot honour: that is done with all others, such as the `boundary` of a multipart.
+# `fhirVersion`: FHIR R4, RESTful API, "FHIR Version Parameter". The others of DICOM: PS3.18, section 8.7.3.5.
 _PARAMETERS: Mapping[AnswerForm, Mapping[str, frozenset[str]]] = {
-    AnswerForm.JSON: {"charset": frozenset({"utf-8"})},
-    AnswerForm.FHIR: {"charset": frozenset({"utf-8"}), "fhirversion": frozenset({"4.0", "4.0.1"})},
+    AnswerForm.JSON: {"charset": _UTF_8},
+    AnswerForm.FHIR: {"charset": _UTF_8, "fhirversion": frozenset({"4.0", "4.0.1"})},
     AnswerForm.DICOM: {
         "type": frozenset({"application/dicom"}),
         "transfer-syntax": frozenset({"*", "1.2.840.10008.1.2.1"}),
     },
 }
-
-
-@dataclass(frozen=True, slots=True)
-class _MediaRange:
-    essence: str
-    quality: float
-    parameters: Mapping[str, str] = field(default_factory=dict)
-
-    def fits(self, form: AnswerForm) -> bool:
-        """Tell whether a form lies in this range."""
-        kind, _ = form.value.split("/")
-        if self.essence not in (form.value, f"{kind}/*", "*/*"):
-            return False
-        allowed = _PARAMETERS[form]
-        return all(value in allowed.get(name, ()) for name, value in self.parameters.items())
-
-    @property
-    def specificity(self) -> tuple[bool, bool, int]:
-        """How closely this range describes a form: the closest one decides."""
-        return not self.essence.startswith("*/"), not self.essence.endswith("/*"), len(self.parameters)
 
 
 def answer_form(request: Request) -> AnswerForm:
@@ -61,10 +40,10 @@ def answer_form(request: Request) -> AnswerForm:
         It accepts none of them.
     """
     header = ",".join(request.headers.getlist("accept"))
-    ranges = [_media_range(part) for part in _PARTS.findall(header) if part.strip()] or [_MediaRange("*/*", 1.0)]
-    qualities = {form: _quality(form, ranges) for form in AnswerForm}
-    best = max(qualities, key=qualities.__getitem__)  # the first of equals
-    if qualities[best] == 0:
+    ranges = media_ranges(header if header.strip(", \t") else "*/*")
+    best = max(AnswerForm, key=lambda form: _wish(form, ranges))  # the first of equals
+    quality, _ = _wish(best, ranges)
+    if quality == 0:
         raise NotAcceptable(
             "Accept must allow application/json, application/fhir+json (R4) or multipart/related of application/dicom "
             "(Explicit VR Little Endian). Received: none of these."
@@ -80,26 +59,20 @@ def wants_fhir(request: Request) -> bool:
         return False
 
 
-def _quality(form: AnswerForm, ranges: list[_MediaRange]) -> float:
-    fitting = [each for each in ranges if each.fits(form)]
-    return max(fitting, key=lambda each: each.specificity).quality if fitting else 0.0
+def _wish(form: AnswerForm, ranges: Iterable[MediaRange]) -> tuple[float, int]:
+    """Give how gladly a form is accepted, 0 to 1, and how closely it is named: of equals, rather what is named."""
+    deciding = max((each for each in ranges if _fits(each, form)), key=lambda each: _rank(each, form), default=None)
+    return (0.0, 0) if deciding is None else (deciding.quality, deciding.closeness)
 
 
-def _media_range(part: str) -> _MediaRange:
-    essence, *rest = (piece.strip() for piece in _PIECES.findall(part))
-    parameters = dict(_named_values(rest))
-    return _MediaRange(essence.lower(), _weight(parameters.pop("q", "1")), parameters)
+def _fits(media_range: MediaRange, form: AnswerForm) -> bool:
+    known = _PARAMETERS[form]
+    contradicted = any(value not in known.get(name, {value}) for name, value in media_range.parameters.items())
+    return media_range.covers(form.value) and not contradicted
 
 
-def _named_values(pieces: list[str]) -> Iterator[tuple[str, str]]:
-    for piece in pieces:
-        name, _, value = piece.partition("=")
-        if name.strip():
-            yield name.strip().lower(), value.strip().strip('"').lower()
-
-
-def _weight(text: str) -> float:
-    try:
-        return min(1.0, max(0.0, float(text)))
-    except ValueError:
-        return 1.0
+def _rank(media_range: MediaRange, form: AnswerForm) -> tuple[int, int, bool, float]:
+    """Rank the ranges that a form lies in: the closest one decides, a disregarded parameter makes it less close."""
+    heeded = media_range.parameters.keys() & _PARAMETERS[form].keys()
+    disregarded = media_range.parameters.keys() - heeded
+    return media_range.closeness, len(heeded), not disregarded, media_range.quality

@@ -2,12 +2,14 @@
 
 import hashlib
 import hmac
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, TypeVar
 
+from api.reports.canonical_json import canonical_json
 from api.types import ModelRecord, Parameter, Prediction, Receipt
+
+Value = TypeVar("Value", bound=Parameter)
 
 _DIGITS = 4  # of a probability: the same for the same request, while batching moves the last bits
 
@@ -45,24 +47,28 @@ def write_receipt(
         keyed=key is not None,
         model=model,
         other_models=tuple(sorted(others, key=lambda record: record.name)),
-        parameters=parameters,
+        parameters={name: _plain(value) for name, value in parameters.items()},
         service_version=service_version,
         label=prediction.label,
-        probability=round(prediction.probability, _DIGITS),
+        probability=_plain(round(prediction.probability, _DIGITS)),
         indeterminate=prediction.indeterminate,
     )
     return receipt if key is None else replace(receipt, mac=hmac.new(key, canonical(receipt), "sha256").hexdigest())
 
 
 def canonical(receipt: Receipt) -> bytes:
-    """Give what is signed and what identifies an answer: the receipt without its `mac`.
+    """Give what is signed and what identifies an answer: the receipt without its `mac`, as canonical JSON (RFC 8785).
 
-    It is JSON with sorted keys, no white space and only ASCII.
+    No image file could pass for it, so that one key may serve for both.
     """
-    document = {name: value for name, value in as_document(receipt).items() if name != "mac"}
-    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode("ascii")
+    return canonical_json({name: value for name, value in as_document(receipt).items() if name != "mac"})
 
 
 def as_document(receipt: Receipt) -> dict[str, Any]:
     """Give a receipt as it stands in JSON."""
     return asdict(receipt)
+
+
+def _plain(value: Value) -> Value | int:
+    """Write whole numbers without a fraction: not every language's JSON keeps 1.0 apart from 1."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -109,7 +109,12 @@ async def test_the_contract_is_described(client: httpx.AsyncClient) -> None:
     document = (await client.get("/openapi.json")).json()
     assert set(document["paths"]) == {"/v1/predict", "/v1/explain", "/v1/models", "/healthz", "/readyz"}
     explain = document["paths"]["/v1/explain"]["post"]
-    assert set(explain["requestBody"]["content"]) == {"multipart/form-data", "image/png", "image/jpeg"}
+    assert set(explain["requestBody"]["content"]) == {
+        *("multipart/form-data", "image/png", "image/jpeg", "application/dicom")
+    }
+    assert set(explain["responses"]["200"]["content"]) == {
+        *("application/json", "application/fhir+json", "multipart/related")
+    }
     assert {p["name"] for p in explain["parameters"]} == {
         "methods",
         "threshold",
@@ -120,8 +125,14 @@ async def test_the_contract_is_described(client: httpx.AsyncClient) -> None:
         "lungs",
         "fill",
         "trust",
+        "subject",
     }
+    predict = document["paths"]["/v1/predict"]["post"]
+    assert {p["name"] for p in predict["parameters"]} == {"subject"}
+    assert predict["responses"]["200"]["content"].keys() == explain["responses"]["200"]["content"].keys()
     assert "application/problem+json" in explain["responses"]["422"]["content"]
+    answer = document["components"]["schemas"]["PredictOut"]
+    assert "receipt" in answer["required"]
 
 
 @pytest.mark.parametrize(("path", "script"), [("/", "ui/page.js"), ("/docs", "ui/docs.js")])

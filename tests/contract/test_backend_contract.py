@@ -14,6 +14,7 @@ from serving import BackendSettings, open_backend
 from serving.backend import (
     BackendTimeout,
     BackendUnavailable,
+    Correlation,
     InferenceBackend,
     ModelSpec,
     Priority,
@@ -129,6 +130,21 @@ async def test_only_the_wanted_outputs_are_answered(backend: InferenceBackend) -
     model = await model_named(backend, "classifier")
     answer = await backend.infer(model, {"image": images}, ["probabilities"], timeout=30)
     assert list(answer) == ["probabilities"]
+    assert_close(answer["probabilities"], tiny.probabilities_of(images), 1e-6)
+
+
+@pytest.mark.parametrize(
+    "correlation",
+    [
+        Correlation(),
+        Correlation("ward-7.42"),
+        Correlation("0" * 128, f"00-{'4' * 32}-{'5' * 16}-01", ",".join(f"m{n}= {'~' * 27}" for n in range(16))),
+    ],
+)
+async def test_what_a_request_is_tied_to_changes_no_answer(backend: InferenceBackend, correlation: Correlation) -> None:
+    images = random_images(2)
+    model = await model_named(backend, "classifier")
+    answer = await backend.infer(model, {"image": images}, ["probabilities"], timeout=30, correlation=correlation)
     assert_close(answer["probabilities"], tiny.probabilities_of(images), 1e-6)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from api.__main__ import main
 from api.settings import Settings, UnknownSetting, read_settings
 
 
@@ -81,13 +82,49 @@ def test_addresses_of_triton_take_no_scheme(monkeypatch: pytest.MonkeyPatch, url
         read_settings()
 
 
-@pytest.mark.parametrize("name", ["CXR_API_KEYS", "CXR_RECEIPT_KEY", "cxr_api_keys"])
+@pytest.mark.parametrize("name", ["CXR_API_KEYS", "cxr_api_keys"])
 def test_what_is_not_built_yet_is_refused_and_not_ignored(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "")
     read_settings()
     monkeypatch.setenv(name, "x")
     with pytest.raises(UnknownSetting, match="not built yet"):
         read_settings()
+
+
+def test_receipts_are_made_without_a_key_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_settings().receipt_key is None
+    monkeypatch.setenv("CXR_RECEIPT_KEY", "")  # as Compose hands on what is not set
+    assert read_settings().receipt_key is None
+
+
+def test_a_receipt_key_of_16_characters_is_taken_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = "abcdefgh ijklmné"
+    monkeypatch.setenv("CXR_RECEIPT_KEY", key)
+    settings = read_settings()
+    assert settings.receipt_key is not None
+    assert settings.receipt_key.get_secret_value() == key
+    assert key not in f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
+
+
+def test_a_short_receipt_key_is_refused_without_repeating_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CXR_RECEIPT_KEY", "tooshortbyone15")
+    with pytest.raises(ValidationError) as refused:
+        read_settings()
+    assert main() == 2
+    told = capsys.readouterr().err
+    assert told == (
+        "The gateway does not start: CXR_RECEIPT_KEY: must have at least 16 characters, better 64. Received: 15\n"
+    )
+    assert "tooshort" not in f"{refused.value} {refused.value!r} {told}"
+
+
+def test_no_message_repeats_what_was_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXR_PORT", "pasted-secret")
+    with pytest.raises(ValidationError) as refused:
+        read_settings()
+    assert "pasted-secret" not in str(refused.value)
 
 
 def test_a_misspelt_name_is_refused_with_a_suggestion(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +150,7 @@ def test_the_example_file_lists_every_setting_with_its_default() -> None:
     listed = dict(re.findall(r"^#? ?(CXR_[A-Z_]+)=(.*)$", text, re.MULTILINE))
     fields = {f"CXR_{name.upper()}" for name in Settings.model_fields}
     assert fields <= set(listed)
-    assert set(listed) - fields == {"CXR_API_KEYS", "CXR_RECEIPT_KEY"}
+    assert set(listed) - fields == {"CXR_API_KEYS"}
     names = ("host", "port", "backend", "max_upload_bytes", "max_pixels", "log_level", "max_in_flight", "quality_gate")
     for name in names:
         assert listed[f"CXR_{name.upper()}"] == str(Settings.model_fields[name].default)

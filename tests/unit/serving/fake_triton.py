@@ -24,11 +24,13 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
         self.behaviour: Behaviour | None = None
         self.configure: Callable[[Any], object] = lambda _: None
         self.requests: list[Any] = []
+        self.metadata: list[dict[str, str]] = []
         self.running = 0
         self.most_running = 0
 
     async def ModelInfer(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
         self.requests.append(request)
+        self.metadata.append(dict(context.invocation_metadata()))
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         try:

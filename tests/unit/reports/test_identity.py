@@ -1,0 +1,81 @@
+"""Identifiers that follow from a receipt."""
+
+import hashlib
+import re
+import uuid
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydicom.uid import UID
+
+from api.reports.identity import uid_of, uuid_of
+from api.reports.receipt import canonical
+from api.types import ModelRecord, Receipt
+
+RECEIPT = Receipt(
+    input_sha256="12" * 32,
+    keyed=False,
+    model=ModelRecord("classifier", "1", "ab" * 32),
+    other_models=(ModelRecord("lung_segmenter", "1", "cd" * 32),),
+    parameters={"operation": "explain", "methods": ("silhouette", "gradient"), "threshold": 0.7, "regions": None},
+    service_version="1.0.0",
+    label="PNEUMONIA",
+    probability=0.97,
+    indeterminate=False,
+)
+
+
+def test_an_id_is_the_head_of_a_sha256_with_the_bits_of_version_8() -> None:
+    digest = bytearray(hashlib.sha256(canonical(RECEIPT) + b"\0media\0gradient").digest()[:16])
+    digest[6] = 0x80 | digest[6] & 0x0F  # version, RFC 9562, figure 12
+    digest[8] = 0x80 | digest[8] & 0x3F  # variant
+    assert uuid_of(RECEIPT, "media", "gradient") == uuid.UUID(bytes=bytes(digest))
+
+
+@given(st.lists(st.text("abc/_", max_size=5), max_size=3))
+def test_ids_are_well_formed_for_fhir_and_dicom(names: list[str]) -> None:
+    made, uid = uuid_of(RECEIPT, *names), UID(uid_of(RECEIPT, *names))
+    assert (made.version, made.variant) == (8, uuid.RFC_4122)
+    assert re.fullmatch(r"[A-Za-z0-9\-.]{1,64}", str(made))  # FHIR R4, datatype id
+    # PS3.5, sections 9.1 and B.2: at most 64 characters, no leading zeros, the UUID as one decimal number.
+    assert uid.is_valid
+    assert len(uid) <= 64
+    assert uid == f"2.25.{made.int}"
+
+
+def test_the_same_answer_has_the_same_ids() -> None:
+    again = replace(RECEIPT, parameters=dict(reversed(list(RECEIPT.parameters.items()))))
+    assert uuid_of(again, "media") == uuid_of(RECEIPT, "media")
+    assert uuid_of(replace(RECEIPT, mac="ef" * 32)) == uuid_of(RECEIPT)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"input_sha256": "13" * 32},
+        {"keyed": True},
+        {"model": ModelRecord("classifier", "2", "ab" * 32)},
+        {"model": ModelRecord("classifier", "1", "ac" * 32)},
+        {"other_models": ()},
+        {"other_models": (ModelRecord("lung_segmenter", "1", None),)},
+        {"parameters": {**RECEIPT.parameters, "threshold": 0.8}},
+        {"parameters": {**RECEIPT.parameters, "methods": ("gradient", "silhouette")}},
+        {"parameters": {**RECEIPT.parameters, "regions": 16}},
+        {"service_version": "1.0.1"},
+        {"label": "NORMAL"},
+        {"probability": 0.9701},
+        {"indeterminate": True},
+    ],
+)
+def test_whatever_else_changes_changes_every_id(change: dict[str, Any]) -> None:
+    changed = replace(RECEIPT, **change)
+    assert uuid_of(changed) != uuid_of(RECEIPT)
+    assert uid_of(changed, "report") != uid_of(RECEIPT, "report")
+
+
+def test_names_tell_the_things_in_an_answer_apart() -> None:
+    names = [(), ("",), ("a",), ("b",), ("a", "b"), ("ab",), ("b", "a")]
+    assert len({uuid_of(RECEIPT, *each) for each in names}) == len(names)
