@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from starlette.responses import Response
 
 from api.errors import InvalidParameter
-from api.http.negotiation import AnswerForm
+from api.http.negotiation import FHIR_CONTENT_TYPE, AnswerForm
 from api.http.schemas import ExplainQuery, PredictQuery
 from api.pipeline import Pipeline
 from api.reports.identity import uuid_of
@@ -32,7 +32,7 @@ async def answer_document(pipeline: Pipeline, report: Report, form: AnswerForm, 
     """Answer in FHIR or DICOM."""
     if form is AnswerForm.FHIR:
         bundle = await pipeline.fhir(report, subject)
-        return Response(json.dumps(bundle, ensure_ascii=False), media_type=AnswerForm.FHIR.value)
+        return Response(json.dumps(bundle, ensure_ascii=False), headers={"Content-Type": FHIR_CONTENT_TYPE})
     return _multipart(await pipeline.dicom(report), boundary=uuid_of(report.receipt, "boundary").hex)
 
 

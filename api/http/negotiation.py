@@ -17,6 +17,9 @@ class AnswerForm(Enum):
     DICOM = "multipart/related"
 
 
+# The character set has to be told (FHIR R4, RESTful API, "Content Types and encodings").
+FHIR_CONTENT_TYPE = f"{AnswerForm.FHIR.value}; charset=utf-8"
+
 _UTF_8 = frozenset({"utf-8", "utf8"})
 # What these parameters of a media range must say if it has them, lest a client be given what it cannot read. RFC 9110
 # lets a server disregard what it cannot honour: that is done with all others, such as the `boundary` of a multipart.

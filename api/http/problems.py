@@ -25,7 +25,7 @@ from api.errors import (
     UnsupportedView,
     UploadTimeout,
 )
-from api.http.negotiation import AnswerForm, wants_fhir
+from api.http.negotiation import FHIR_CONTENT_TYPE, wants_fhir
 from api.reports.fhir import operation_outcome
 from serving.backend import BackendError, BackendProtocolError, BackendTimeout, BackendUnavailable
 
@@ -132,7 +132,7 @@ def problem_response(request: Request, kind: ProblemType, detail: str) -> JSONRe
     headers = {} if kind.retry_after_s is None else {"Retry-After": str(kind.retry_after_s)}
     if wants_fhir(request):
         outcome = operation_outcome(kind.name, kind.status, kind.title, detail)
-        return JSONResponse(outcome, kind.status, headers, AnswerForm.FHIR.value)
+        return JSONResponse(outcome, kind.status, headers, FHIR_CONTENT_TYPE)
     return JSONResponse(problem.model_dump(), kind.status, headers, MEDIA_TYPE)
 
 

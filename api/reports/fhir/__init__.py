@@ -1,20 +1,7 @@
-"""FHIR R4."""
+"""FHIR R4: answers as Bundles, errors as OperationOutcomes. Plain dicts, ready to be written as JSON."""
 
-from typing import Any
+from api.reports.fhir.bundle import fhir_bundle
+from api.reports.fhir.outcome import operation_outcome
+from api.reports.fhir.subject import is_subject
 
-from api.types import Report
-
-
-def is_subject(text: str) -> bool:
-    """Tell whether a text can be read as a reference to a patient: ``Patient/ID``, or ``system|value``."""
-    raise NotImplementedError(text)
-
-
-def fhir_bundle(report: Report, subject: str | None) -> dict[str, Any]:
-    """Give an answer as a Bundle."""
-    raise NotImplementedError(report, subject)
-
-
-def operation_outcome(name: str, status: int, title: str, detail: str) -> dict[str, Any]:
-    """Give an error as an OperationOutcome."""
-    raise NotImplementedError(name, status, title, detail)
+__all__ = ["fhir_bundle", "is_subject", "operation_outcome"]
