@@ -13,7 +13,8 @@ function table(heads, rows) {
   return element("table", "", element("thead", "", head), element("tbody", "", ...body));
 }
 
-function limits(schema) {
+function limits(described) {
+  const schema = described.anyOf?.[0] ?? described; // what may be left out is that, or null
   const values = schema.enum ? [schema.enum.join(", ")] : [schema.type ?? ""];
   if (schema.minimum !== undefined) values.push(`${schema.minimum} to ${schema.maximum}`);
   return values.join(", ");

@@ -4,15 +4,26 @@ const HALVES = {
   image_left: "image-left (in a standard frontal view the patient's right)",
   image_right: "image-right (in a standard frontal view the patient's left)",
 };
+const MEANS_NOTHING = "The result means nothing then; it is shown because this gateway does not refuse such images.";
 const QUALITY_WARNINGS = {
-  not_a_chest_radiograph:
-    "This does not look like a chest radiograph. The result means nothing then; it is shown because this gateway " +
-    "does not refuse such images.",
+  not_a_chest_radiograph: `This does not look like a chest radiograph. ${MEANS_NOTHING}`,
+  not_a_radiograph: `The DICOM file says that this is no radiograph. ${MEANS_NOTHING}`,
+  other_body_part: `The DICOM file says that this is another part of the body than the chest. ${MEANS_NOTHING}`,
   unlike_training_data: "The image is unlike the radiographs that the model has learned from, and the model may be wrong here.",
   lungs_not_found: "No lungs were found as they appear in a frontal chest radiograph.",
   rotated: "The radiograph seems to be rotated. The model has learned from upright ones.",
   inverted: "Black and white seem to be inverted. The model has learned from radiographs with white bones.",
-  lateral: "This seems to be a lateral view. The model has learned from frontal views.",
+  lateral: "This seems to be a lateral view, or another that is not frontal. The model has learned from frontal views.",
+  mirrored: "The DICOM file says that the radiograph is mirrored: image-left is the patient's left here.",
+  view_unknown: "The DICOM file does not clearly say that the view is frontal. Only the pixels were looked at for that.",
+  body_part_unknown: "The DICOM file does not clearly say that this is a chest. Only the pixels were looked at for that.",
+  modality_unknown: "The DICOM file does not clearly say that this is a radiograph. Only the pixels were looked at for that.",
+  burned_in_annotation:
+    "The DICOM file says that text about the patient is burned into the image. The pictures of the explanation show it " +
+    "too, and the model may react to it.",
+  for_processing:
+    "The DICOM file holds an image for processing, not for presentation. The model has learned from radiographs " +
+    "prepared for viewing.",
 };
 const EXPLAINING_MODEL = "classifier_explain";
 const ITS_METHODS = ["saliency", "grad_cam", "grad_cam_plus_plus", "layers"];
@@ -47,6 +58,8 @@ const FILLS = {
   mean: "filled with the mean of what lies around it",
   black: "blacked out",
 };
+const [PREAMBLE_BYTES, SIGNATURE] = [128, "DICM"]; // how a DICOM file begins (PS3.10, section 7.1)
+const DIGITS_SHOWN = 12;
 const TRY_AGAIN = [429, 503, 504];
 const UNREACHABLE = {
   title: "The gateway could not be reached",
@@ -152,10 +165,10 @@ function setBusy(busy) {
 
 /** Ask the gateway. Returns {answer} or {problem}; a problem always has a title and a detail. */
 async function ask(radiograph, query, signal) {
-  const body = new FormData();
-  body.append("image", radiograph, "radiograph"); // file names can name a patient
   let response;
   try {
+    const body = new FormData();
+    body.append("image", await declared(radiograph), "radiograph"); // file names can name a patient
     response = await fetch(`v1/explain?${query}`, { method: "POST", headers: { Accept: "application/json" }, body, signal });
   } catch {
     return { problem: UNREACHABLE };
@@ -163,6 +176,13 @@ async function ask(radiograph, query, signal) {
   const content = await response.json().catch(() => null);
   if (response.ok && content) return { answer: content };
   return { problem: { ...unexpected(response), ...content, hint: hint(response) } };
+}
+
+/** The same file under its type: DICOM by its content, as the names of such files often have no ending or a wrong one. */
+async function declared(radiograph) {
+  const found = await radiograph.slice(PREAMBLE_BYTES, PREAMBLE_BYTES + SIGNATURE.length).text();
+  const named = radiograph.type.startsWith("image/") ? radiograph.type : "application/octet-stream";
+  return radiograph.slice(0, radiograph.size, found === SIGNATURE ? "application/dicom" : named);
 }
 
 function unexpected(response) {
@@ -208,9 +228,9 @@ function showAnswer(answer, radiograph) {
   showVerdict(answer.prediction);
   showQuality(answer.quality);
   part("facts").replaceChildren(...facts(answer));
-  originalUrl = URL.createObjectURL(radiograph);
+  showReceipt(answer.receipt);
   const explanations = explanationPictures(answer.explanations);
-  part("original").replaceChildren(originalPicture(answer.input, radiograph.name));
+  part("original").replaceChildren(originalPicture(answer, radiograph));
   part("pictures").replaceChildren(...explanations);
   part("no-explanation").textContent = `No explanation is shown for ${answer.prediction.label}.`;
   part("no-explanation").hidden = explanations.length > 0;
@@ -295,12 +315,43 @@ function facts({ model, input, request_id: requestId }) {
     ["Image", `${input.format.toUpperCase()}, ${input.width} × ${input.height} pixels, ${input.bit_depth}-bit`],
     ["Request id", requestId],
   ];
-  return named.map(([name, value]) => group("div", text("dt", name), text("dd", value)));
+  return named.map(term);
 }
 
-function originalPicture(input, name) {
-  const lines = [`As sent: ${name}`];
+function term([name, value]) {
+  return group("div", text("dt", name), text("dd", value));
+}
+
+/** Which models said this of which file: in short, to be noted down, and in full. */
+function showReceipt(receipt) {
+  const { input_sha256: digest, keyed, model, service_version: service } = receipt;
+  part("receipt-short").textContent =
+    `Receipt: ${model.name} ${model.version}, service ${service}, file ${digest.slice(0, DIGITS_SHOWN)}…` +
+    (keyed ? " (keyed)" : "");
+  part("receipt-terms").replaceChildren(...receiptTerms(receipt).map(term));
+}
+
+function receiptTerms({ input_sha256: digest, keyed, model, other_models: others, service_version: service, mac }) {
+  return [
+    [keyed ? "File, HMAC-SHA256 under this site's key" : "File, SHA-256 without a key", digest],
+    ...[model, ...others].map((each) => [
+      `Model ${each.name}, version ${each.version}, SHA-256 of its file`,
+      each.sha256 ?? "not published",
+    ]),
+    ["Service version", service],
+    ...(mac === null ? [] : [["Receipt, HMAC-SHA256 under this site's key", mac]]),
+  ];
+}
+
+function originalPicture({ input, explanations }, radiograph) {
+  const lines = [`As sent: ${radiograph.name}`];
+  if (input.format === "dicom") {
+    const drawn = Object.values(explanations).some(({ overlay }) => overlay);
+    const seen = drawn ? " The explanations are drawn on the radiograph in it." : "";
+    return undrawn("Original", `A browser cannot show a DICOM file.${seen}`, lines);
+  }
   if (input.bit_depth > 8) lines.push("The browser may show this 16-bit image darker than the model sees it.");
+  originalUrl = URL.createObjectURL(radiograph);
   return picture("Original", { ...input, url: originalUrl }, "The radiograph as it was sent.", lines);
 }
 
@@ -402,9 +453,8 @@ function occlusionPicture({ regions, half, quadrant, fill, none, scale, unit, ov
   const title = "Occlusion";
   const hidden = `What the model's score loses when a region is ${FILLS[fill] ?? fill}.`;
   if (none) {
-    const figure = undrawn(title, "Hiding a region lowers the score nowhere. The method points at no region, so nothing is drawn.");
-    figure.querySelector("figcaption").append(text("span", hidden));
-    return figure;
+    const reason = "Hiding a region lowers the score nowhere. The method points at no region, so nothing is drawn.";
+    return undrawn(title, reason, [hidden]);
   }
   const boxed = quadrant ?? half ?? regions.find(({ rank }) => rank === 1).name; // as the overlay has it
   const strongest = regions.find(({ name }) => name === boxed);
@@ -459,18 +509,21 @@ function dashed(side) {
   return side.replace("_", "-");
 }
 
-function undrawn(title, reason) {
+function undrawn(title, reason, lines = []) {
   const space = text("div", reason);
   space.className = "undrawn";
-  return group("figure", space, group("figcaption", text("strong", title)));
+  return group("figure", space, caption(title, lines));
 }
 
 function picture(title, { url, width, height }, alt, lines) {
   const image = new Image(width, height); // the size keeps the page from jumping when the picture arrives
   image.src = url;
   image.alt = alt;
-  const caption = group("figcaption", text("strong", title), ...lines.map((line) => text("span", line)));
-  return group("figure", image, caption);
+  return group("figure", image, caption(title, lines));
+}
+
+function caption(title, lines) {
+  return group("figcaption", text("strong", title), ...lines.map((line) => text("span", line)));
 }
 
 function source({ media_type: mediaType, width, height, data }) {

@@ -48,6 +48,8 @@ FLAGS = (
     "--window-size=1280,1000",
 )
 
+METHODS = ("silhouette", "gradient", "saliency", "grad_cam", "grad_cam_plus_plus", "occlusion", "layers")
+
 _CAPTIONS = ":is(#original, #pictures) figcaption"
 
 # What the browser has decoded of an image element, as a lossless PNG.
@@ -77,6 +79,14 @@ class Gateway:
         with urllib.request.urlopen(request, timeout=ANSWER_TIMEOUT_S) as response:
             answer: dict[str, Any] = json.load(response)
         return answer
+
+    def refusal(self, file: Path) -> dict[str, Any]:
+        """Ask the same of a file that is to be refused, and return the problem."""
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            self.explain(file)
+        with refused.value as response:
+            problem: dict[str, Any] = json.load(response)
+        return problem
 
     def wait_for(self, path: str) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
@@ -193,6 +203,13 @@ class Page:
         self.part("submit").click()
         self.wait_for_outcome()
 
+    def drop(self, *files: Path) -> None:
+        """Drag files from outside the browser and drop them on the page, as the desktop would."""
+        data = {"items": [], "files": [str(file) for file in files], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            event: dict[str, object] = {"type": kind, "x": 300, "y": 300, "data": data}
+            self.devtools("Input.dispatchDragEvent", event)
+
     def run(self, script: str, *arguments: object) -> object:
         return self.driver.execute_script(script, *arguments)
 
@@ -301,3 +318,42 @@ def decoded(picture: dict[str, Any]) -> NDArray[np.uint8]:
     """Pixels of a picture of the answer, ``[rows, columns, 4]``, RGBA."""
     with Image.open(io.BytesIO(base64.b64decode(picture["data"]))) as image:
         return np.asarray(image.convert("RGBA"))
+
+
+def percent(share: float) -> str:
+    if 0 < share < 0.0005:
+        return "under 0.1%"
+    return "over 99.9%" if 0.9995 <= share < 1 else f"{share * 100:.1f}%"
+
+
+def overlays(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    blocks = [answer["explanations"][method] for method in METHODS if method in answer["explanations"]]
+    pictures = [
+        [layer["montage"] for layer in block["layers"]] if "layers" in block else [block["overlay"]] for block in blocks
+    ]
+    return [picture for each in pictures for picture in each]
+
+
+def assert_shows_explanations(page: Page, answer: dict[str, Any]) -> None:
+    """Check that the pictures of the methods are the answer's, file by file and pixel by pixel."""
+    shown = page.part("pictures").find_elements(By.TAG_NAME, "img")
+    for image, overlay in zip(shown, overlays(answer), strict=True):
+        assert image.get_attribute("src") == f"data:{overlay['media_type']};base64,{overlay['data']}"
+        pixels = page.pixels_of(image)
+        assert pixels.shape[:2] == (overlay["height"], overlay["width"])
+        np.testing.assert_array_equal(pixels, decoded(overlay))
+
+
+def assert_quiet(page: Page, gateway: Gateway) -> None:
+    """Check that nothing went wrong unseen and that no other host was asked for anything."""
+    assert page.complaints() == []
+    assert page.requested_hosts() == {urlsplit(gateway.url).netloc}
+
+
+def ask_for(page: Page, gateway: Gateway, file: Path, status: int, body: str) -> None:
+    """Send a file, and let the page receive a given answer that this gateway would not give."""
+    page.open(gateway)
+    page.run("const [body, status] = arguments; window.fetch = async () => new Response(body, {status})", body, status)
+    page.choose(file)
+    page.part("submit").click()
+    page.wait_for_outcome()
