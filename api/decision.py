@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api.errors import NotReady
-from api.types import Prediction, SiteDecision
+from api.types import POSITIVE_LABEL, Prediction, SiteDecision
 from serving.backend import BackendProtocolError, ModelSpec
 
-POSITIVE_LABEL = "PNEUMONIA"
 _AS_PUBLISHED = SiteDecision()
 _TOLERANCE = 1e-3  # a softmax of float16 sums to 1 within it
 

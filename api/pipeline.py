@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from api.acquisition import read_tags
 from api.catalogue import CLASSIFIER, LUNG_SEGMENTER, ModelCatalogue, identity, input_size, record
-from api.decision import POSITIVE_LABEL, decision_rule
+from api.decision import decision_rule
 from api.errors import DeadlineExceeded, NotAcceptable, NotAChestRadiograph
 from api.explain import METHODS, STUDY_SIZE
 from api.explain.map_tests import shift
@@ -31,6 +31,7 @@ from api.reports.fhir import fhir_bundle
 from api.reports.receipt import write_receipt
 from api.rounds import Asking, Returned, advance, in_rounds
 from api.types import (
+    POSITIVE_LABEL,
     AffectedRegion,
     Answer,
     Assessment,

@@ -15,7 +15,16 @@ from api.types.assessment import (
     Zone,
 )
 from api.types.boxes import BoundingBox, RelativeBox
-from api.types.decision import GateLimits, Judged, ModelIdentity, Policy, Prediction, Quality, SiteDecision
+from api.types.decision import (
+    POSITIVE_LABEL,
+    GateLimits,
+    Judged,
+    ModelIdentity,
+    Policy,
+    Prediction,
+    Quality,
+    SiteDecision,
+)
 from api.types.findings import (
     BorderName,
     BorderSharpness,
@@ -43,6 +52,7 @@ from api.types.report import DISCLAIMER, Report
 
 __all__ = [
     "DISCLAIMER",
+    "POSITIVE_LABEL",
     "Acquisition",
     "AffectedRegion",
     "Agreement",

@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+POSITIVE_LABEL = "PNEUMONIA"
+
 
 @dataclass(frozen=True, slots=True)
 class Prediction:

@@ -3,9 +3,10 @@
 from api.reports.fhir.codes import IMAGING, LUNG, PNEUMONIA, PNEUMONIA_PROBABILITY, PNEUMONIA_RADLEX, UCUM
 from api.reports.fhir.context import Context, link
 from api.reports.fhir.elements import Json, concept, elements, narrative
-from api.reports.fhir.verdict import POSITIVE_LABEL, verdict_of
-from api.reports.fhir.wording import notes_of, number, rule_of
-from api.types import Prediction
+from api.reports.fhir.verdict import verdict_of
+from api.reports.fhir.wording import notes_of
+from api.reports.wording import number, rule_of
+from api.types import POSITIVE_LABEL, Prediction
 
 _DIGITS = 4  # of a probability, as in receipts
 

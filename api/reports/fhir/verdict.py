@@ -12,9 +12,7 @@ from api.reports.fhir.codes import (
     UNDETERMINED,
     Code,
 )
-from api.types import Prediction
-
-POSITIVE_LABEL = "PNEUMONIA"
+from api.types import POSITIVE_LABEL, Prediction
 
 
 @dataclass(frozen=True, slots=True)
