@@ -3,6 +3,7 @@
 No container engine is needed: the files are parsed, and every value they repeat is compared with its source.
 """
 
+import json
 import re
 import shlex
 import tomllib
@@ -18,9 +19,11 @@ from api.settings import Settings, UnknownSetting, read_settings
 ROOT = Path(__file__).parents[2]
 GATEWAY = "docker/gateway.Dockerfile"
 TRITON = "docker/triton.Dockerfile"
-DOCKERFILES = [GATEWAY, TRITON]
+ORTHANC = "docker/orthanc.Dockerfile"
+DOCKERFILES = [GATEWAY, TRITON, ORTHANC]
 TRITON_PORTS = {8000, 8001, 8002}
 TRITON_GRPC_PORT = 8001
+ORTHANC_PORTS = {8042, 4242}
 # Fixed by the images and the compose file, so that nobody hands them on from outside.
 FIXED_SETTINGS = {"CXR_HOST", "CXR_PORT", "CXR_BACKEND", "CXR_TRITON_URL"}
 # Meaningless beside Triton, which brings its own copy of the models.
@@ -151,7 +154,7 @@ def test_the_build_context_holds_what_the_dockerfiles_copy_and_nothing_else() ->
     rules = [r for r in (ROOT / ".dockerignore").read_text().splitlines() if r and not r.startswith("#")]
     assert rules[0] == "*"
     allowed = {rule.removeprefix("!") for rule in rules if rule.startswith("!")}
-    assert allowed == set(copied(GATEWAY)) | set(copied(TRITON))
+    assert allowed == {path for dockerfile in DOCKERFILES for path in copied(dockerfile)}
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -191,10 +194,22 @@ def test_health_checks_ask_a_port_that_the_image_listens_on(dockerfile: str, url
     assert int(match[2]) in exposed_ports(dockerfile)
 
 
-def test_only_the_gateway_is_published_and_on_loopback_alone() -> None:
+def test_only_the_gateway_and_orthanc_are_published_and_on_loopback_alone() -> None:
     published = {name: service["ports"] for name, service in services().items() if "ports" in service}
-    assert published == {"gateway": ["127.0.0.1:8080:8080"]}
-    assert int(published["gateway"][0].rsplit(":", maxsplit=1)[1]) in exposed_ports(GATEWAY)
+    assert published == {
+        "gateway": ["127.0.0.1:8080:8080"],
+        "orthanc": ["127.0.0.1:8042:8042", "127.0.0.1:4242:4242"],
+    }
+    for name, ports in published.items():
+        assert {int(port.rpartition(":")[2]) for port in ports} == exposed_ports(dockerfile_of(services()[name]))
+
+
+def test_the_orthanc_image_exposes_the_ports_it_listens_on_and_checks_one() -> None:
+    configuration = json.loads((ROOT / "docker/orthanc/orthanc.json").read_text())
+    assert exposed_ports(ORTHANC) == {configuration["HttpPort"], configuration["DicomPort"]} == ORTHANC_PORTS
+    checked = re.search(r"/dev/tcp/127\.0\.0\.1/(\d+)", only("HEALTHCHECK", ORTHANC))
+    assert checked is not None
+    assert int(checked[1]) == configuration["HttpPort"]
 
 
 # Settings
@@ -247,11 +262,12 @@ def test_requests_under_way_finish_before_a_container_is_killed() -> None:
 )
 def test_each_profile_starts_the_gateway_and_one_triton(profiles: set[str] | None, triton: str) -> None:
     assert started(profiles or default_profiles()) == {"gateway", triton}
+    assert started({"pacs", *(profiles or default_profiles())}) == {"gateway", triton, "orthanc"}
 
 
 def test_the_gpu_profile_alone_reserves_a_gpu() -> None:
     assert gpus_of("triton-gpu") == [{"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}]
-    assert gpus_of("triton-cpu") == gpus_of("gateway") == []
+    assert gpus_of("triton-cpu") == gpus_of("gateway") == gpus_of("orthanc") == []
 
 
 def test_both_tritons_differ_in_nothing_but_the_gpu() -> None:
@@ -280,6 +296,41 @@ def test_the_model_server_has_no_way_out() -> None:
     assert compose()["networks"]["models"] == {"internal": True}
 
 
+# Orthanc
+
+
+def test_orthanc_finds_the_gateway_on_a_network_that_both_share() -> None:
+    port = int(environment_of_image(GATEWAY)["CXR_PORT"])
+    assert services()["orthanc"]["environment"]["GATEWAY_URL"] == f"http://gateway:{port}"
+    assert "default" in networks_of("orthanc") & networks_of("gateway")
+
+
+def test_orthanc_has_no_way_to_the_model_server() -> None:
+    assert networks_of("orthanc") & networks_of("triton-gpu") == set()
+
+
+def test_orthanc_is_given_variables_that_its_files_read_and_no_password_of_ours() -> None:
+    files = "".join(file.read_text() for file in (ROOT / "docker/orthanc").iterdir())
+    environment = services()["orthanc"]["environment"]
+    assert [name for name in {*environment, *environment_of_image(ORTHANC)} if name not in files] == []
+    assert {name for name, value in environment.items() if value is None} >= {"ORTHANC_USER", "ORTHANC_PASSWORD"}
+
+
+def test_orthanc_keeps_studies_in_a_volume_that_its_user_owns() -> None:
+    configuration = json.loads((ROOT / "docker/orthanc/orthanc.json").read_text())
+    folder = configuration["StorageDirectory"].partition(":-")[2].removesuffix("}")
+    assert configuration["IndexDirectory"] == configuration["StorageDirectory"]
+    assert services()["orthanc"]["volumes"] == [f"orthanc:{folder}"]
+    assert set(compose()["volumes"]) == {"orthanc"}
+    uid, gid = only("USER", ORTHANC).split(":")
+    assert f"install --directory --owner={uid} --group={gid} {folder}" in only("RUN", ORTHANC)
+
+
+def test_orthanc_starts_with_the_configuration_that_was_copied() -> None:
+    folder = copied(ORTHANC)["docker/orthanc"]
+    assert exec_form(only("CMD", ORTHANC)) == [f"{folder}/orthanc.json"]
+
+
 # Images
 
 
@@ -287,7 +338,12 @@ def test_the_model_server_has_no_way_out() -> None:
 def test_base_images_are_pinned_to_a_release(dockerfile: str) -> None:
     images = [arguments.split()[0] for arguments in arguments_of("FROM", instructions(dockerfile))]
     assert len(set(images)) == 1
-    assert re.fullmatch(r"python:3\.12\.\d+-slim-bookworm|nvcr\.io/nvidia/tritonserver:\d\d\.\d\d-py3", images[0])
+    pinned = (
+        r"python:3\.12\.\d+-slim-bookworm",
+        r"nvcr\.io/nvidia/tritonserver:\d\d\.\d\d-py3",
+        r"jodogne/orthanc-plugins:\d+\.\d+\.\d+",
+    )
+    assert re.fullmatch("|".join(pinned), images[0])
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -298,7 +354,9 @@ def test_images_carry_the_version_of_the_project(name: str) -> None:
     assert f'org.opencontainers.image.version="{project_version()}"' in labels
 
 
-@pytest.mark.parametrize(("dockerfile", "user"), [(GATEWAY, "10001:10001"), (TRITON, "1000:1000")])
+@pytest.mark.parametrize(
+    ("dockerfile", "user"), [(GATEWAY, "10001:10001"), (TRITON, "1000:1000"), (ORTHANC, "10002:10002")]
+)
 def test_images_run_as_a_fixed_user_that_is_not_root(dockerfile: str, user: str) -> None:
     assert only("USER", dockerfile) == user
 
