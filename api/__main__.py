@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import warnings
 
 import uvicorn
 from pydantic import ValidationError
@@ -21,6 +22,10 @@ def main() -> int:
         return _refuse("; ".join(map(_broken_rule, error.errors())))
     # Only our own loggers follow the setting: libraries log what they read, such as a patient's name in EXIF.
     logging.basicConfig(level="WARNING", format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # What these say of an odd value repeats it.
+    for library in ("pydicom", "highdicom"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
+        warnings.filterwarnings("ignore", module=library)
     logging.getLogger("cxr").setLevel(settings.log_level.upper())
     uvicorn.run(
         create_app(settings),

@@ -1,25 +1,29 @@
-"""From the bytes of a JPEG or PNG file to grey levels.
+"""From the bytes of a DICOM, JPEG or PNG file to grey levels.
 
 Everything a file claims about itself is checked before pixels are decoded, so that a small file cannot
 make the gateway allocate a large image.
 """
 
+from collections.abc import Callable, Mapping
+
 from api.errors import ImageTooLarge, UndecodableImage, UnsupportedMediaType
 from api.imaging import png
+from api.imaging.dicom import read_radiograph
 from api.imaging.exif import turn_upright
 from api.imaging.jpeg import open_jpeg
 from api.imaging.png_samples import read_grey
 from api.types import ImageFormat, Radiograph
 
 _JPEG_SIGNATURE = b"\xff\xd8\xff"
+_DICOM_PREAMBLE = 128
 
 
 def decode(data: bytes, *, max_pixels: int) -> Radiograph:
-    """Decode a JPEG or PNG file to an upright grey image.
+    """Decode a DICOM, JPEG or PNG file to an upright grey image.
 
     Colour becomes luma (BT.601), alpha is composited over black, EXIF orientation is applied. 16-bit PNG is
     divided by the smallest power of two above its maximum and stretched to 8 bits, so that 12-bit content
-    in a 16-bit file does not go black.
+    in a 16-bit file does not go black. DICOM is rendered as a viewer shows it, see `api.imaging.dicom.grey_levels`.
 
     Parameters
     ----------
@@ -31,15 +35,14 @@ def decode(data: bytes, *, max_pixels: int) -> Radiograph:
     Raises
     ------
     UnsupportedMediaType
-        The content is neither JPEG nor PNG.
+        The content is none of these, or DICOM in a transfer syntax that is not supported.
     ImageTooLarge
         The header claims more than `max_pixels`.
     UndecodableImage
         The file is truncated, corrupt, of zero size, or holds several frames.
     """
     image_format = sniff_format(data)
-    decode_known = _decode_png if image_format == "png" else _decode_jpeg
-    return decode_known(data, max_pixels)
+    return _DECODERS[image_format](data, max_pixels)
 
 
 def sniff_format(data: bytes) -> ImageFormat:
@@ -48,13 +51,15 @@ def sniff_format(data: bytes) -> ImageFormat:
     Raises
     ------
     UnsupportedMediaType
-        The content is neither JPEG nor PNG.
+        The content is none of the three formats. A DICOM file has a preamble; bare data elements could be anything.
     """
     if data.startswith(png.SIGNATURE):
         return "png"
     if data.startswith(_JPEG_SIGNATURE):
         return "jpeg"
-    raise UnsupportedMediaType("The content must be a JPEG or PNG image. Received: another format.")
+    if data.startswith(b"DICM", _DICOM_PREAMBLE):
+        return "dicom"
+    raise UnsupportedMediaType("The content must be a DICOM, JPEG or PNG image. Received: another format.")
 
 
 def _decode_png(data: bytes, max_pixels: int) -> Radiograph:
@@ -82,3 +87,10 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
 def _check_one_frame(several_frames: bool) -> None:
     if several_frames:
         raise UndecodableImage("The file must hold one image. Received: several frames. Send one file per frame.")
+
+
+_DECODERS: Mapping[ImageFormat, Callable[[bytes, int], Radiograph]] = {
+    "dicom": read_radiograph,
+    "jpeg": _decode_jpeg,
+    "png": _decode_png,
+}

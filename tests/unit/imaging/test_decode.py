@@ -142,7 +142,7 @@ def test_the_claimed_size_is_checked_before_pixels_are_decoded(columns: int, row
         decode(png_file(columns, rows, 8, GREY, b""), max_pixels=100)
 
 
-@pytest.mark.parametrize("data", [b"", b"hello", b"GIF89a" + b"\0" * 50, b"\0" * 128 + b"DICM", b"%PDF-1.7"])
+@pytest.mark.parametrize("data", [b"", b"hello", b"GIF89a" + b"\0" * 50, b"\0" * 128 + b"DICO", b"%PDF-1.7"])
 def test_other_formats_are_unsupported(data: bytes) -> None:
     with pytest.raises(UnsupportedMediaType):
         decode(data, max_pixels=LIMIT)

@@ -1,0 +1,96 @@
+"""The DICOM file format (PS3.10, section 7): preamble, File Meta Information, data set."""
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import cast
+
+from pydicom import Dataset
+from pydicom.dataelem import RawDataElement, empty_value_for_VR
+from pydicom.dataset import FileMetaDataset
+from pydicom.tag import BaseTag
+
+from api.errors import UndecodableImage
+from api.imaging.damage import damaged
+from api.imaging.dicom.structure import PIXELS, Element, Encoding, Structure
+from api.imaging.dicom.transfer_syntaxes import DEFLATED, encoding_of
+
+_START = 132  # preamble and prefix
+_META_GROUP = 2
+_META_ENCODING = Encoding(explicit_vr=True, little_endian=True)
+_TRANSFER_SYNTAX_UID = 0x00020010
+_INFLATED_BYTES_PER_PIXEL = 4  # two for the pixels of a radiograph, three for its colour copy
+_INFLATED_HEADER = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class DicomFile:
+    """A file whose structure is whole. `header` is its data set without the pixels, whose values are not read yet."""
+
+    transfer_syntax: str
+    header: Dataset
+    pixel_data: Element | None
+
+
+def read_file(data: bytes, max_pixels: int) -> DicomFile:
+    """Find the data elements of a file.
+
+    The header is made of the elements that the walk has found, and not by another parser, which might see other ones.
+
+    Raises
+    ------
+    UndecodableImage
+        The file is not whole, or holds more than a radiograph does; a deflated one, more than `max_pixels` take.
+    UnsupportedMediaType
+        The transfer syntax is not supported.
+    """
+    meta, start = _read_meta(memoryview(data))
+    transfer_syntax = _transfer_syntax(meta)
+    encoding = encoding_of(transfer_syntax)
+    if transfer_syntax == DEFLATED:
+        data, start = _inflate(data[start:], _INFLATED_BYTES_PER_PIXEL * max_pixels + _INFLATED_HEADER), 0
+    elements = list(Structure(memoryview(data)).elements(start, encoding))
+    header = to_dataset(element for element in elements if element.tag not in PIXELS)
+    header.file_meta = FileMetaDataset({BaseTag(element.tag): _raw(element) for element in meta})
+    return DicomFile(transfer_syntax, header, next((e for e in elements if e.tag in PIXELS), None))
+
+
+def to_dataset(elements: Iterable[Element]) -> Dataset:
+    """Make a data set of elements; pydicom interprets a value when it is asked for, and not before."""
+    return Dataset({BaseTag(element.tag): _raw(element) for element in elements})
+
+
+def _read_meta(data: memoryview) -> tuple[list[Element], int]:
+    """Read the elements of group 2 and tell where the data set starts."""
+    meta = list(Structure(data).elements(_START, _META_ENCODING, _META_GROUP))
+    return meta, meta[-1].end if meta else _START
+
+
+def _transfer_syntax(meta: Iterable[Element]) -> str:
+    value = next((bytes(element.value) for element in meta if element.tag == _TRANSFER_SYNTAX_UID), b"")
+    uid = value.decode("latin-1").rstrip("\0 ")
+    if not uid:
+        raise UndecodableImage("The DICOM file must name its transfer syntax. Received: none.")
+    return uid
+
+
+def _inflate(data: bytes, limit: int) -> bytes:
+    """Inflate a data set without header or check sum (PS3.5, section A.5) up to a limit."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        inflated = inflater.decompress(data, limit)
+    except zlib.error as error:
+        raise damaged("dicom") from error
+    if inflater.unconsumed_tail:
+        raise UndecodableImage(f"A deflated DICOM data set must have at most {limit} bytes. Received: more.")
+    if not inflater.eof:
+        raise damaged("dicom")
+    return inflated
+
+
+def _raw(element: Element) -> RawDataElement:
+    vr, encoding = element.vr, element.encoding
+    value = bytes(element.value) or cast(bytes | None, empty_value_for_VR(vr, raw=True))
+    return RawDataElement(
+        BaseTag(element.tag), vr, len(element.value), value, 0, not encoding.explicit_vr, encoding.little_endian
+    )
