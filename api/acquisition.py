@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from pydicom.sr.codedict import codes
+
 from api.errors import GatewayError, NotAChestRadiograph, UnsupportedView
 from api.types import Acquisition
 
@@ -23,10 +25,11 @@ def _words(text: str) -> frozenset[str]:
 
 # Modalities (PS3.3, section C.7.3.1.1.1) of projection radiography, and those that say nothing: other, and conversions.
 _RADIOGRAPHY = frozenset({"CR", "DX", "RG"})
-_ANY_MODALITY = frozenset({"", "OT", "SC"})
+# DR and XR are not defined, but written.
+_ANY_MODALITY = frozenset({"", "OT", "SC", "DR", "XR"})
 # View positions (PS3.3, sections C.8.1.1 and C.8.11.5): lateral, oblique, decubitus; and what scanners write for these.
 _FRONTAL = frozenset({"AP", "PA"})
-_NOT_FRONTAL = frozenset({"LL", "RL", "LLD", "RLD", "LLO", "RLO", "LAT", "LATERAL"})
+_NOT_FRONTAL = _words("LL RL LLD RLD LLO RLO LAO LPO RAO RPO LAT LATERAL OBLIQUE DECUBITUS")
 # The same as codes of SNOMED CT and, in older objects, SNOMED RT (PS3.16, CID 4010).
 _FRONTAL_CODES = frozenset({"399033003", "399348003", "272479007", "R-10202", "R-10206", "R-10214", "R-40888"})
 _NOT_FRONTAL_CODES = _words(
@@ -38,13 +41,23 @@ _NOT_FRONTAL_CODES = _words(
 )
 _CHEST_WORDS = ("CHEST", "THORAX", "LUNG")
 _CHEST_CODES = frozenset({"816094009", "51185008", "39607008", "T-D3000", "T-28000"})  # chest, thorax, lung
+# Regions (PS3.16, CID 4031) that a chest radiograph shows, so that they do not speak against one.
+_ON_A_CHEST = _words(
+    """
+    Bronchus Chest ChestAbdomenAndPelvis ChestAndAbdomen EntireBody Esophagus Heart Lung Mediastinum NeckAndChest
+    NeckChestAbdomenAndPelvis NeckChestAndAbdomen Rib Sternum Thorax Trachea
+    """
+)
+_OTHER_REGION_CODES = frozenset(
+    getattr(codes.cid4031, name).value for name in codes.cid4031.dir() if name not in _ON_A_CHEST
+)
 # Body parts (PS3.16, annex L) that a radiograph may be taken of and that are no chest. Other words say nothing.
 _OTHER_BODY_PARTS = _words(
     """
     ABDOMEN ANKLE ARM BREAST CALCANEUS CALF CLAVICLE COCCYX CSPINE CERVICALSPINE EAR ELBOW EXTREMITY EYE FACE FEMUR
     FINGER FOOT FOREARM HAND HEAD HIP HUMERUS JAW KIDNEY KNEE LEG LSPINE LUMBARSPINE LOWERLEG MANDIBLE MAXILLA NECK
-    ORBIT PANCREAS PATELLA PELVIS RADIUS SCAPULA SHOULDER SINUS SKULL SPINE SSPINE SACRUM TIBIA TOE TSPINE THIGH
-    UPPERARM WRIST ZYGOMA
+    ORBIT PANCREAS PATELLA PELVIS RADIUS SCAPULA SHOULDER SINUS SKULL SPINE SSPINE SACRUM THORACICSPINE TIBIA TOE TSPINE
+    THIGH UPPERARM WRIST ZYGOMA
     """
 )
 
@@ -78,15 +91,16 @@ class Tagged:
 def read_tags(acquisition: Acquisition) -> Tagged:
     """Judge what the tags say.
 
-    Refused are a modality that is no projection radiography, a body part that is no chest, and a view that is not
-    frontal, be it named by View Position, View Code Sequence or the Patient Orientation of its rows.
+    Refused are a modality that is no projection radiography, a body part or, without one, a region that is no chest,
+    and a view that is not frontal, be it named by View Position, View Code Sequence or the Patient Orientation of its
+    rows.
     """
-    codes = tuple(dict.fromkeys(_codes(acquisition)))
-    refused = next((code for code in codes if code in _REFUSALS), None)
-    return Tagged(codes, _REFUSALS[refused]() if refused else None)
+    warnings = tuple(dict.fromkeys(_warnings(acquisition)))
+    refused = next((warning for warning in warnings if warning in _REFUSALS), None)
+    return Tagged(warnings, _REFUSALS[refused]() if refused else None)
 
 
-def _codes(acquisition: Acquisition) -> Iterator[str]:
+def _warnings(acquisition: Acquisition) -> Iterator[str]:
     yield from _modality(_term(acquisition.modality))
     yield from _body_part(_term(acquisition.body_part), acquisition.region_codes)
     yield from _view(_tokens(acquisition.view_position), acquisition.view_codes, acquisition.patient_orientation)
@@ -106,7 +120,8 @@ def _modality(modality: str) -> Iterator[str]:
 
 def _body_part(body_part: str, region_codes: tuple[str, ...]) -> Iterator[str]:
     chest = any(word in body_part for word in _CHEST_WORDS) or not _CHEST_CODES.isdisjoint(region_codes)
-    if body_part in _OTHER_BODY_PARTS:
+    elsewhere = not body_part and not _OTHER_REGION_CODES.isdisjoint(region_codes)
+    if body_part in _OTHER_BODY_PARTS or (elsewhere and not chest):
         yield OTHER_BODY_PART
     elif not chest:
         yield BODY_PART_UNKNOWN

@@ -9,9 +9,8 @@ import re
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,13 +28,13 @@ from pydicom.uid import (
 )
 
 from tests.conftest import missing
-
-Voi: TypeAlias = Literal["window", "lut", "none"]
+from tests.dicom_storage import Storage as Storage
+from tests.dicom_storage import grey_level_modules, image_pixel_module
+from tests.dicom_storage import ramp as ramp
 
 STUDY_UID = "2.25.47110001"
 SERIES_UID = "2.25.47110002"
 INSTANCE_UID = "2.25.47110003"
-FRAME_OF_REFERENCE_UID = "2.25.47110004"
 ACCESSION_NUMBER = "ACC-0815"
 # What names the patient, in the forms that it could leak in.
 PATIENT_DATA = (
@@ -82,7 +81,6 @@ _IMAGE = {
     "BodyPartExamined": "CHEST",
     "ViewPosition": "PA",
     "BurnedInAnnotation": "NO",
-    "Laterality": None,
     "ImagerPixelSpacing": ["0.4", "0.4"],
 }
 
@@ -99,41 +97,6 @@ def patient_data_in(text: str) -> list[str]:
 def ids_in(text: str) -> list[str]:
     """Find what a text tells of the study: its identifiers and accession number."""
     return [value for value in (ACCESSION_NUMBER, "2.25.4711") if value in text]
-
-
-@dataclass(frozen=True, slots=True)
-class Storage:
-    """How grey levels become stored values.
-
-    `black` and `white` are the stored values of the grey levels 0 and 255, by default the ends of the range of `bits`
-    (`signed` or not). `inverted` is MONOCHROME1, where black has the highest value. `voi` is what brings them back.
-    """
-
-    bits: int = 8
-    signed: bool = False
-    inverted: bool = False
-    black: int | None = None
-    white: int | None = None
-    voi: Voi = "window"
-    rescale: tuple[float, float] = (1.0, 0.0)
-
-    @property
-    def lowest(self) -> int:
-        """The stored value at the lower end."""
-        first = -(2 ** (self.bits - 1)) if self.signed else 0
-        return first if self.black is None else self.black
-
-    @property
-    def highest(self) -> int:
-        """The stored value at the upper end."""
-        last = 2 ** (self.bits - 1) - 1 if self.signed else 2**self.bits - 1
-        return last if self.white is None else self.white
-
-    def store(self, levels: NDArray[np.uint8]) -> NDArray[np.integer]:
-        """Give the values to store for grey levels."""
-        shares = (255 - levels if self.inverted else levels) / 255
-        values = np.rint(self.lowest + shares * (self.highest - self.lowest))
-        return values.astype(f"{'i' if self.signed else 'u'}{1 if self.bits <= 8 else 2}")
 
 
 def radiograph_file(
@@ -160,9 +123,9 @@ def dataset(
     made = Dataset()
     made.SpecificCharacterSet = "ISO_IR 100"
     made.Modality = modality
-    for module in (_PATIENT, _STUDY, _EQUIPMENT, _IMAGE, _of_modality(modality, storage), _pixels(levels, storage)):
+    for module in (_PATIENT, _STUDY, _EQUIPMENT, _IMAGE, _of_modality(modality, storage)):
         _set(made, module)
-    _set(made, _levels(storage))
+    _set(made, {**image_pixel_module(levels, storage), **grey_level_modules(storage)})
     made["PixelData"].VR = "OB" if made.BitsAllocated == 8 else "OW"
     _set(made, attributes)
     made.file_meta = file_meta(made)
@@ -184,7 +147,7 @@ def encoded(made: Dataset, syntax: UID, **choices: Any) -> Dataset:
     if syntax == JPEGBaseline8Bit:
         return with_jpeg(made, **choices)
     if syntax.is_compressed and not syntax.is_deflated:
-        # GDCM's encoder crashes on colour images of odd size.
+        # Of its encoders of RLE, GDCM's crashes on colour images of odd size.
         plugin = "pydicom" if syntax == RLELossless else ""
         made.compress(syntax, encoding_plugin=plugin, generate_instance_uid=False, **choices)
         return made
@@ -241,15 +204,6 @@ def coded(value: str, scheme: str, meaning: str) -> Dataset:
     return item
 
 
-def ramp(low: int, high: int) -> Dataset:
-    """Make a table that rises evenly to 65535 from one value to another."""
-    item = Dataset()
-    entries = np.rint(np.linspace(0, 2**16 - 1, high - low + 1)).astype("<u2")
-    item.add_new("LUTDescriptor", "SS" if low < 0 else "US", [len(entries) % 2**16, low, 16])
-    item.add_new("LUTData", "OW", entries.tobytes())
-    return item
-
-
 def _of_modality(modality: Literal["DX", "CR"], storage: Storage) -> dict[str, Any]:
     if modality == "CR":
         return {"SOPClassUID": ComputedRadiographyImageStorage, "ImageType": ["ORIGINAL", "PRIMARY"]}
@@ -270,33 +224,3 @@ def _of_modality(modality: Literal["DX", "CR"], storage: Storage) -> dict[str, A
         "PresentationLUTShape": "INVERSE" if storage.inverted else "IDENTITY",
         "LossyImageCompression": "00",
     }
-
-
-def _pixels(levels: NDArray[np.uint8], storage: Storage) -> dict[str, Any]:
-    values = storage.store(levels)
-    rows, columns = values.shape
-    return {
-        "SamplesPerPixel": 1,
-        "PhotometricInterpretation": "MONOCHROME1" if storage.inverted else "MONOCHROME2",
-        "Rows": rows,
-        "Columns": columns,
-        "BitsAllocated": 8 * values.itemsize,
-        "BitsStored": storage.bits,
-        "HighBit": storage.bits - 1,
-        "PixelRepresentation": int(storage.signed),
-        "PixelData": values.tobytes() + b"\0" * (values.nbytes % 2),
-    }
-
-
-def _levels(storage: Storage) -> dict[str, Any]:
-    """Tell what maps the stored values back to grey levels (PS3.3, sections C.11.1 and C.11.2)."""
-    slope, intercept = storage.rescale
-    rescale = {"RescaleSlope": f"{slope:g}", "RescaleIntercept": f"{intercept:g}", "RescaleType": "US"}
-    low, high = sorted(slope * value + intercept for value in (storage.lowest, storage.highest))
-    match storage.voi:
-        case "window":
-            return {**rescale, "WindowCenter": f"{(low + high + 1) / 2:g}", "WindowWidth": f"{high - low + 1:g}"}
-        case "lut":
-            return {**rescale, "VOILUTSequence": [ramp(int(low), int(high))]}
-        case "none":
-            return rescale

@@ -21,6 +21,7 @@ _META_ENCODING = Encoding(explicit_vr=True, little_endian=True)
 _TRANSFER_SYNTAX_UID = 0x00020010
 _INFLATED_BYTES_PER_PIXEL = 4  # two for the pixels of a radiograph, three for its colour copy
 _INFLATED_HEADER = 1 << 20
+_INFLATED_STEP = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +48,10 @@ def read_file(data: bytes, max_pixels: int) -> DicomFile:
     meta, start = _read_meta(memoryview(data))
     transfer_syntax = _transfer_syntax(meta)
     encoding = encoding_of(transfer_syntax)
+    body = memoryview(data)
     if transfer_syntax == DEFLATED:
-        data, start = _inflate(data[start:], _INFLATED_BYTES_PER_PIXEL * max_pixels + _INFLATED_HEADER), 0
-    elements = list(Structure(memoryview(data)).elements(start, encoding))
+        body, start = _inflate(data[start:], _INFLATED_BYTES_PER_PIXEL * max_pixels + _INFLATED_HEADER), 0
+    elements = list(Structure(body).elements(start, encoding))
     header = to_dataset(element for element in elements if element.tag not in PIXELS)
     header.file_meta = FileMetaDataset({BaseTag(element.tag): _raw(element) for element in meta})
     return DicomFile(transfer_syntax, header, next((e for e in elements if e.tag in PIXELS), None))
@@ -74,18 +76,23 @@ def _transfer_syntax(meta: Iterable[Element]) -> str:
     return uid
 
 
-def _inflate(data: bytes, limit: int) -> bytes:
+def _inflate(data: bytes, limit: int) -> memoryview:
     """Inflate a data set without header or check sum (PS3.5, section A.5) up to a limit."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    inflated, piece = bytearray(), b""
     try:
-        inflated = inflater.decompress(data, limit)
+        # In pieces: inflated at once, all of it would be in memory twice.
+        while not inflater.eof and len(inflated) <= limit and (piece or data):
+            piece = inflater.decompress(data, _INFLATED_STEP)
+            data = inflater.unconsumed_tail
+            inflated += piece
     except zlib.error as error:
         raise damaged("dicom") from error
-    if inflater.unconsumed_tail:
+    if len(inflated) > limit:
         raise UndecodableImage(f"A deflated DICOM data set must have at most {limit} bytes. Received: more.")
     if not inflater.eof:
         raise damaged("dicom")
-    return inflated
+    return memoryview(inflated)
 
 
 def _raw(element: Element) -> RawDataElement:

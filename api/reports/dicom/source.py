@@ -53,7 +53,7 @@ _OTHER_ID: Patterns = {
 _OPTIONAL = ("IssuerOfPatientID", "PatientBirthTime", "StudyDescription", "TimezoneOffsetFromUTC")
 _ALWAYS_THERE = frozenset(Tag(keyword) for keyword in _COPIED if keyword not in _OPTIONAL)  # type 2: even if empty
 _MOMENTS = ("Acquisition", "Content", "Series", "Study")
-_UID = re.compile(rb"(?=.{1,64}$)\d+(\.\d+)+")
+_UID = re.compile(rb"(?=.{1,64}$)(0|[1-9]\d*)(\.(0|[1-9]\d*))+")
 _IMAGE = re.compile(r"(?!DICOS|Eddy).*Image Storage")  # others of that name are not medical
 
 

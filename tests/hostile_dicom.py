@@ -1,0 +1,80 @@
+"""DICOM files made to use up memory, time or stack: one small thing, as often as an upload allows."""
+
+import struct
+import zlib
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
+
+from tests.dicom_bytes import LEVELS, body, element, file_with, implicit_body, with_frame
+from tests.dicom_files import dataset
+from tests.malformed_dicom import Malformed
+
+MIB = 2**20
+
+
+def _nested(levels: int, undefined: bool) -> bytes:
+    """Nest a sequence in itself."""
+    if undefined:
+        return (element(0x0040, 0xA730, "SQ", b"", 2**32 - 1) + struct.pack("<HHI", 0xFFFE, 0xE000, 2**32 - 1)) * levels
+    heads = bytearray()
+    for level in range(levels):
+        rest = 20 * (levels - level - 1)
+        heads += element(0x0040, 0xA730, "SQ", b"", rest + 8) + struct.pack("<HHI", 0xFFFE, 0xE000, rest)
+    return bytes(heads)
+
+
+def _nested_in_a_radiograph(levels: int, undefined: bool) -> Callable[[], bytes]:
+    return lambda: file_with(_nested(levels, undefined) + body(dataset(LEVELS)))
+
+
+def _tiny_elements(count: int) -> bytes:
+    """Write empty elements, each of its own tag, in Implicit VR Little Endian."""
+    tags = np.arange(count, dtype=np.uint32) + (0x0041 << 16)
+    rows = np.zeros((count, 4), "<u2")
+    rows[:, 0], rows[:, 1] = tags >> 16, tags & 0xFFFF
+    return rows.tobytes()
+
+
+def _many_items(count: int) -> bytes:
+    items = struct.pack("<HHI", 0xFFFE, 0xE000, 0) * count
+    return element(0x0040, 0xA730, "SQ", items) + body(dataset(LEVELS))
+
+
+def _many_fragments(count: int) -> bytes:
+    made = dataset(LEVELS, PixelData=b"")
+    fragments = struct.pack("<HHI", 0xFFFE, 0xE000, 0) * count + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+    whole = body(made)
+    start = whole.rindex(b"\xe0\x7f\x10\x00")
+    return whole[:start] + element(0x7FE0, 0x0010, "OB", b"", 2**32 - 1) + fragments
+
+
+def _deflated(mebibytes: int) -> bytes:
+    """Deflate a radiograph that is followed by so many zeros; these come to a thousandth of it."""
+    compressor = zlib.compressobj(9, wbits=-15)
+    sound = body(dataset(LEVELS)) + element(0x7FE1, 0x0010, "OB", b"", mebibytes * MIB)
+    head = compressor.compress(sound) + compressor.flush(zlib.Z_FULL_FLUSH)
+    # After a full flush a block refers to nothing before it, so that it can be repeated.
+    zeros = compressor.compress(bytes(MIB)) + compressor.flush(zlib.Z_FULL_FLUSH)
+    return head + zeros * mebibytes + compressor.flush()
+
+
+def _run_lengths(count: int) -> bytes:
+    """Write an RLE frame (PS3.5, annex G) that expands to 64 times its size."""
+    return struct.pack("<16I", 1, 64, *[0] * 14) + b"\x81\0" * count
+
+
+HOSTILE: Mapping[str, Malformed] = {
+    "a deflate bomb of 2 GiB": Malformed(lambda: file_with(_deflated(2048), DeflatedExplicitVRLittleEndian)),
+    "an RLE bomb of 1 GiB": Malformed(lambda: with_frame(_run_lengths(8 * MIB), RLELossless)),
+    "sequences 1000 deep": Malformed(_nested_in_a_radiograph(1000, undefined=False)),
+    "sequences 1000 deep, without length": Malformed(_nested_in_a_radiograph(1000, undefined=True)),
+    "sequences a million deep": Malformed(_nested_in_a_radiograph(10**6, undefined=False)),
+    "sequences a million deep, without length": Malformed(_nested_in_a_radiograph(10**6, undefined=True)),
+    "three million elements": Malformed(
+        lambda: file_with(_tiny_elements(3 * 10**6) + implicit_body(), ImplicitVRLittleEndian)
+    ),
+    "three million items": Malformed(lambda: file_with(_many_items(3 * 10**6))),
+    "three million fragments": Malformed(lambda: file_with(_many_fragments(3 * 10**6), RLELossless)),
+}  # fmt: skip
