@@ -10,7 +10,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from api.errors import TooManyRequests
+from api.errors import InvalidParameter, TooManyRequests
 from api.http.negotiation import AnswerForm, answer_form
 from api.pipeline import Pipeline
 from api.settings import Settings
@@ -65,6 +65,19 @@ async def admit(state: State) -> AsyncIterator[None]:
         yield
     finally:
         admission.in_work -= 1
+
+
+async def refuse_repeated_parameters(request: Request) -> None:
+    """Refuse a parameter that is given twice: one of its values would have no effect.
+
+    Raises
+    ------
+    InvalidParameter
+        One is.
+    """
+    names = [name for name, _ in request.query_params.multi_items()]
+    if len(set(names)) != len(names):
+        raise InvalidParameter("Each parameter must be given once. Received: one of them repeatedly.")
 
 
 async def _answer_form(request: Request) -> AnswerForm:

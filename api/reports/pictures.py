@@ -39,7 +39,7 @@ def _of_method(method: str, explanation: Explanation) -> Iterator[NamedPicture]:
     if explanation.overlay is not None:
         yield NamedPicture(method, method, _TITLES[method], explanation.overlay)
     if isinstance(explanation.finding, LayersFinding):
-        for layer, montage in zip(explanation.finding.layers, explanation.montages, strict=True):
+        for number, montage in enumerate(explanation.montages, start=1):
             if montage is not None:
-                title = f"Layers: the strongest channels of {layer.name}"
-                yield NamedPicture(f"layers/{layer.name}", method, title, montage)
+                title = f"Layers: the strongest channels of layer {number} of {len(explanation.montages)}"
+                yield NamedPicture(f"layers/{number}", method, title, montage)

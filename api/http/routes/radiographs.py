@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from api.http.dependencies import Form, GatewayState, Related, RequestId, State, admit
+from api.http.dependencies import Form, GatewayState, Related, RequestId, State, admit, refuse_repeated_parameters
 from api.http.documents import answer_document, check_form
 from api.http.negotiation import AnswerForm
 from api.http.problems import MEDIA_TYPE, Problem
@@ -64,7 +64,12 @@ _FORMS: dict[int | str, dict[str, Any]] = {
     }
 }
 
-router = APIRouter(prefix="/v1", tags=["radiographs"], dependencies=[Depends(admit)], responses=_FORMS | _PROBLEMS)
+router = APIRouter(
+    prefix="/v1",
+    tags=["radiographs"],
+    dependencies=[Depends(refuse_repeated_parameters), Depends(admit)],
+    responses=_FORMS | _PROBLEMS,
+)
 
 
 @router.post("/predict", openapi_extra=_BODY, response_model=PredictOut)
@@ -78,12 +83,10 @@ async def predict(
 ) -> PredictOut | Response:
     """Say NORMAL or PNEUMONIA, with a calibrated probability."""
     check_form(query, form)
-    report = await state.pipeline.report(
-        await _read(request, state), from_dicom=form is AnswerForm.DICOM, correlation=related
-    )
-    if form is AnswerForm.JSON:
-        return predict_out(report, request_id)
-    return await answer_document(state.pipeline, report, form, query.subject)
+    data = await _read(request, state)
+    if form is not AnswerForm.JSON:
+        return await answer_document(state.pipeline, form, data, None, query.subject, related)
+    return predict_out(await state.pipeline.report(data, None, related), request_id)
 
 
 @router.post("/explain", openapi_extra=_BODY, response_model=ExplainOut)
@@ -97,12 +100,10 @@ async def explain(
 ) -> ExplainOut | Response:
     """Say NORMAL or PNEUMONIA and show why."""
     check_form(query, form)
-    report = await state.pipeline.report(
-        await _read(request, state), query.options(), from_dicom=form is AnswerForm.DICOM, correlation=related
-    )
-    if form is AnswerForm.JSON:
-        return explain_out(report, request_id)
-    return await answer_document(state.pipeline, report, form, query.subject)
+    data = await _read(request, state)
+    if form is not AnswerForm.JSON:
+        return await answer_document(state.pipeline, form, data, query.options(), query.subject, related)
+    return explain_out(await state.pipeline.report(data, query.options(), related), request_id)
 
 
 async def _read(request: Request, state: GatewayState) -> bytes:

@@ -17,7 +17,7 @@ def _check_methods(methods: str) -> str:
     names = list(METHODS) if methods == "all" else [name.strip() for name in methods.split(",")]
     if any(name not in METHODS for name in names):
         raise ValueError(f"must be 'all' or a comma-separated list of {', '.join(METHODS)}")
-    return ",".join(dict.fromkeys(names))
+    return ",".join(name for name in METHODS if name in names)  # in one order: it is part of what identifies an answer
 
 
 def _check_subject(subject: str | None) -> str | None:
