@@ -1,5 +1,6 @@
 """What stands between a client and a gateway in tests: hands requests on, and notes them."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,13 +18,16 @@ _HANDED_ON = ("Accept", "Content-Type", "X-Request-Id")
 class GatewayFront:
     """Hands requests on from a port that stays the same, so that a gateway can be away for a while.
 
-    `explained` holds the request ids of `POST /v1/explain` so far. If there is something in `instead`, all get that.
+    `explained` holds the request ids of `POST /v1/explain` so far. If there is something in `instead`, all get that;
+    `refusal` is for `POST /v1/explain` alone, which takes `delay_s` longer.
     """
 
     gateway_url: str
     port: int = field(default_factory=lambda: free_ports().http)
     explained: list[str] = field(default_factory=list)
     instead: httpx.Response | None = None
+    refusal: httpx.Response | None = None
+    delay_s: float = 0
 
     @property
     def url(self) -> str:
@@ -45,10 +49,13 @@ class GatewayFront:
 
     def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> httpx.Response:
         """Note a request, and answer it."""
+        instead = self.instead
         if path.startswith("/v1/explain"):
             self.explained.append(headers.get("X-Request-Id", ""))
-        if self.instead is not None:
-            return self.instead
+            time.sleep(self.delay_s)
+            instead = self.refusal or instead
+        if instead is not None:
+            return instead
         return httpx.request(method, self.gateway_url + path, headers=headers, content=body, timeout=30)
 
 

@@ -18,7 +18,7 @@ from tests.conftest import missing
 
 SHIPPED = Path(__file__).parents[1] / "docker" / "orthanc"
 STABLE_AGE_S = 1
-RETRY_S = 1
+RETRY_S = 0.01
 READY_TIMEOUT_S = 20
 MULTIPART = 'multipart/related; type="application/dicom"'
 _BOUNDARY = "boundary"

@@ -1,23 +1,16 @@
 -- Sends the frontal chest radiographs of every stable study to the gateway, and stores its answers in the same study.
--- Needs frontal_chest.lua and gateway.lua. What it logs names Orthanc's identifiers and nothing of the patient.
+-- Needs frontal_chest.lua, gateway.lua and radiograph_queue.lua. What it logs names Orthanc's identifiers and nothing of
+-- the patient.
 
 -- What became of a radiograph is remembered in a metadata of its instance. By number, so that it also works where
 -- "UserMetadata" does not name it.
 local NAME, NUMBER = 'cxr-explain', '4201'
--- A radiograph that a ready gateway does not answer is asked about this often. Most are refused for good, but Orthanc
--- does not tell the status, and it may have been a moment's overload.
-local ATTEMPTS = 3
-local PAUSE_S = tonumber(os.getenv('GATEWAY_RETRY_S')) or 15
--- While a script runs, Orthanc answers nobody. Finding that the gateway is away may take a tenth of the time, and no
--- further study is begun in a round that took this long.
-local BLOCKED_SHARE = 0.1
+-- While a script runs, Orthanc answers nobody: no further radiograph is asked about in a round that took this long.
 local LONGEST_ROUND_S = 3
 -- How far to look back in Orthanc's log of changes for what was left over when it stopped.
 local CHANGES, PAGE = 10000, 1000
 
-local due = {} -- by study that is not finished: the time from which it is looked at again
-local unanswered = {} -- by instance: how often a ready gateway gave no answer
-local awayUntil = 0
+local studies = {} -- to be looked through: a set
 
 local function log(text)
   print('cxr-explain: ' .. text)
@@ -32,22 +25,31 @@ end
 local function remember(instance, outcome, results)
   local note = { outcome = outcome, at = os.date('!%Y-%m-%dT%H:%M:%SZ'), results = results }
   RestApiPut('/instances/' .. instance .. '/metadata/' .. NUMBER, DumpJson(note, true))
-  unanswered[instance] = nil
   log('instance ' .. instance .. ' ' .. outcome)
 end
 
--- Lists the radiographs of a study about which nothing is remembered.
-local function openRadiographs(study)
-  local found = {}
+-- Tells whether an instance is a radiograph of which nothing is remembered.
+local function isOpen(instance)
+  local metadata = get('/instances/' .. instance .. '/metadata?expand') or {}
+  return FrontalChest.isRadiograph(metadata) and not (metadata[NAME] or metadata[NUMBER])
+end
+
+local function queueOrExclude(instance, study)
+  if FrontalChest.isExcludedBy(get('/instances/' .. instance .. '/simplified-tags') or {}) then
+    remember(instance, 'not sent')
+  else
+    RadiographQueue.add(instance, study)
+  end
+end
+
+local function lookThrough(study)
   for _, series in ipairs(get('/studies/' .. study .. '/series') or {}) do
     for _, instance in ipairs(FrontalChest.maybeIn(series) and series.Instances or {}) do
-      local metadata = get('/instances/' .. instance .. '/metadata?expand') or {}
-      if FrontalChest.isRadiograph(metadata) and not (metadata[NAME] or metadata[NUMBER]) then
-        found[#found + 1] = instance
+      if isOpen(instance) then
+        queueOrExclude(instance, study)
       end
     end
   end
-  return found
 end
 
 -- Stores a file of an answer; gives its identifier, or nil unless it is in the study. Orthanc answers 200 even where it
@@ -72,65 +74,57 @@ local function storeAll(study, files)
   return files and #stored == #files and stored or nil
 end
 
-local function countUnanswered(instance)
-  local count = (unanswered[instance] or 0) + 1
-  unanswered[instance] = count
-  log('instance ' .. instance .. ' got no answer to store; the gateway logs it as the request id')
-  if count >= ATTEMPTS then
-    remember(instance, 'given up')
-  end
-  return count >= ATTEMPTS
-end
-
--- Tells whether a radiograph is finished; nil if the gateway is away.
-local function explainInstance(study, instance)
-  if FrontalChest.isExcludedBy(get('/instances/' .. instance .. '/simplified-tags') or {}) then
-    remember(instance, 'not sent')
-    return true
-  end
+-- Gives what became of a radiograph: 'answered' with the identifiers of what is stored, 'failed', 'deleted', or 'away'
+-- where the gateway is.
+local function explain(instance, study)
   local file = RestApiGet('/instances/' .. instance .. '/file')
-  if not file then -- deleted
-    return true
+  if not file then
+    return 'deleted'
   end
   local files = Gateway.explain(file, instance)
   local stored = storeAll(study, files)
   if stored then
-    remember(instance, 'answered', stored)
-    return true
+    return 'answered', stored
   end
-  if not files and not Gateway.isReady() then
-    return nil
-  end
-  return countUnanswered(instance)
+  return (files or Gateway.isReady()) and 'failed' or 'away'
 end
 
-local function explainStudy(study)
-  due[study] = nil
-  for _, instance in ipairs(openRadiographs(study)) do
-    local started = os.time()
-    local finished = explainInstance(study, instance)
-    if not finished then
-      due[study] = os.time() + PAUSE_S
-    end
-    if finished == nil then
-      awayUntil = os.time() + math.max(PAUSE_S, (os.time() - started) / BLOCKED_SHARE)
-      log('the gateway is away; study ' .. study .. ' waits')
-      return
-    end
+local function explainOrWait(instance, study)
+  local started = os.time()
+  local outcome, results = explain(instance, study)
+  local blockedS = os.time() - started
+  if outcome == 'away' then
+    RadiographQueue.holdAll(instance, blockedS)
+  elseif outcome == 'deleted' then
+    RadiographQueue.remove(instance)
+  elseif outcome == 'answered' then
+    RadiographQueue.answered(instance)
+    remember(instance, outcome, results)
+  elseif RadiographQueue.failed(instance, blockedS) then
+    RadiographQueue.remove(instance)
+    remember(instance, 'given up')
   end
 end
 
-local function explainDueStudies()
-  local studies, started = {}, os.time()
-  for study, time in pairs(due) do
-    studies[#studies + 1] = time <= started and study or nil
+-- Looks through one study and asks about one radiograph; gives false if there was neither.
+local function step()
+  local listed = next(studies)
+  if listed then
+    studies[listed] = nil
+    lookThrough(listed)
   end
-  for _, study in ipairs(studies) do
-    if os.time() < awayUntil or os.time() - started > LONGEST_ROUND_S then
-      return
-    end
-    explainStudy(study)
+  local instance, study = RadiographQueue.next()
+  if instance then
+    explainOrWait(instance, study)
   end
+  return listed ~= nil or instance ~= nil
+end
+
+local function round()
+  local started = os.time()
+  repeat
+    local didSomething = step()
+  until not didSomething or os.time() - started >= LONGEST_ROUND_S
 end
 
 -- Studies that were waiting, or not yet stable, when Orthanc stopped.
@@ -139,15 +133,15 @@ local function lookBack()
   for since = math.max(0, last - CHANGES), last, PAGE do
     for _, change in ipairs(get(string.format('/changes?since=%d&limit=%d', since, PAGE)).Changes) do
       if change.ChangeType == 'NewStudy' or change.ChangeType == 'StableStudy' then
-        due[change.ID] = os.time()
+        studies[change.ID] = true
       end
     end
   end
 end
 
 local function onStableStudy(study)
-  due[study] = 0
-  explainDueStudies()
+  studies[study] = true
+  round()
 end
 
 -- Keeps what other scripts do at the same event.
@@ -162,4 +156,4 @@ end
 
 Initialize = after(Initialize, lookBack)
 OnStableStudy = after(OnStableStudy, onStableStudy)
-OnHeartBeat = after(OnHeartBeat, explainDueStudies) -- of Orthanc 1.11.1 and newer, with "LuaHeartBeatPeriod"
+OnHeartBeat = after(OnHeartBeat, round) -- of Orthanc 1.11.1 and newer, with "LuaHeartBeatPeriod"

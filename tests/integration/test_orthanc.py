@@ -27,7 +27,6 @@ from tests.gateway_front import GatewayFront
 from tests.gateway_process import gateway_process
 from tests.orthanc_process import (
     MULTIPART,
-    RETRY_S,
     STABLE_AGE_S,
     OrthancProcess,
     multipart,
@@ -38,7 +37,8 @@ from tests.orthanc_process import (
 )
 
 SAMPLE = Path(__file__).parents[1] / "data" / "samples" / "pneumonia-1.jpeg"
-ATTEMPTS = 3  # of explain_studies.lua
+FAILURES, FEW = 5, 3  # of radiograph_queue.lua
+SLOW_S = 3  # LONGEST_ROUND_S of explain_studies.lua
 QUIET_S = 3 * STABLE_AGE_S
 _numbers = count(1)
 
@@ -72,9 +72,9 @@ def orthanc(front: GatewayFront, tmp_path_factory: pytest.TempPathFactory) -> It
         yield running
 
 
-def new_radiograph(**attributes: Any) -> Sent:
+def new_radiograph(study: str | None = None, **attributes: Any) -> Sent:
     number = next(_numbers)
-    study, instance = f"2.25.4711{number:04}1", f"2.25.4711{number:04}3"
+    study, instance = study or f"2.25.4711{number:04}1", f"2.25.4711{number:04}3"
     uids: dict[str, Any] = {
         "StudyInstanceUID": study,
         "SeriesInstanceUID": f"{study}2",
@@ -101,13 +101,15 @@ def explained(front: GatewayFront, orthanc: OrthancProcess, sent: Sent) -> int:
     return front.explained.count(orthanc.identifier(sent.instance))
 
 
-def let_studies_come_until(orthanc: OrthancProcess, condition: Callable[[], bool]) -> None:
-    """Orthanc before 1.11.1 has no heart beat: its scripts look at unfinished studies when any becomes stable."""
-    for _ in range(20):
+def let_studies_come_until(
+    orthanc: OrthancProcess, condition: Callable[[], bool], *, of: Callable[[], Sent] | None = None
+) -> None:
+    """Orthanc before 1.11.1 has no heart beat: its scripts look at what is unfinished when any study becomes stable."""
+    for _ in range(40):
         if condition():
             return
-        orthanc.store(radiograph_of_a_hand().file)
-        time.sleep(RETRY_S)
+        orthanc.store((of or radiograph_of_a_hand)().file)
+        time.sleep(STABLE_AGE_S)
     assert condition()
 
 
@@ -192,7 +194,7 @@ def test_a_view_that_its_tags_call_lateral_is_not_sent(orthanc: OrthancProcess, 
     assert set(orthanc.instances(sent.study)) == {sent.instance}
 
 
-def test_what_the_gateway_refuses_is_given_up_after_a_few_attempts(
+def test_what_the_gateway_refuses_while_it_answers_others_is_given_up_after_a_few_attempts(
     orthanc: OrthancProcess, front: GatewayFront
 ) -> None:
     """A lateral view that only its code tells, which Orthanc's scripts do not read."""
@@ -200,10 +202,74 @@ def test_what_the_gateway_refuses_is_given_up_after_a_few_attempts(
     lateral.ViewModifierCodeSequence = []
     sent = new_radiograph(ViewPosition=None, ViewCodeSequence=[lateral])
     orthanc.store(sent.file)
-    let_studies_come_until(orthanc, lambda: outcome(orthanc, sent) == "given up")
+    let_studies_come_until(orthanc, lambda: outcome(orthanc, sent) == "given up", of=new_radiograph)
+    asked = explained(front, orthanc, sent)
     let_another_study_become_stable(orthanc)
-    assert explained(front, orthanc, sent) == ATTEMPTS
+    assert explained(front, orthanc, sent) == asked >= FAILURES
     assert set(orthanc.instances(sent.study)) == {sent.instance}
+
+
+def test_nothing_is_given_up_where_all_radiographs_fail(orthanc: OrthancProcess, front: GatewayFront) -> None:
+    """As with a misspelt parameter in GATEWAY_QUERY, or an overload."""
+    everything = [new_radiograph() for _ in range(FEW + 1)]
+    with refusing(front, httpx.Response(422)):
+        for sent in everything:
+            orthanc.store(sent.file)
+        let_studies_come_until(orthanc, lambda: most_asked(front, orthanc, everything) >= FAILURES)
+        assert outcomes(orthanc, everything) == {None}
+    assert orthanc.log.read_text().count("no radiograph is answered") == 1
+    let_studies_come_until(orthanc, lambda: outcomes(orthanc, everything) == {"answered"})
+
+
+def test_a_radiograph_that_fails_alone_is_not_given_up_before_another_is_answered(
+    gateway_url: str, tmp_path: Path
+) -> None:
+    front = GatewayFront(gateway_url, refusal=httpx.Response(422))
+    sent = new_radiograph()
+    with front.listening(), orthanc_process(tmp_path, front.url) as orthanc:
+        orthanc.store(sent.file)
+        let_studies_come_until(orthanc, lambda: explained(front, orthanc, sent) >= FAILURES)
+        assert outcome(orthanc, sent) is None
+
+
+def most_asked(front: GatewayFront, orthanc: OrthancProcess, everything: list[Sent]) -> int:
+    return max(explained(front, orthanc, sent) for sent in everything)
+
+
+def outcomes(orthanc: OrthancProcess, everything: list[Sent]) -> set[str | None]:
+    return {outcome(orthanc, sent) for sent in everything}
+
+
+@contextmanager
+def refusing(front: GatewayFront, refusal: httpx.Response) -> Iterator[None]:
+    front.refusal = refusal
+    try:
+        yield
+    finally:
+        front.refusal = None
+
+
+def test_orthanc_answers_between_the_radiographs_of_a_study_that_takes_long(
+    orthanc: OrthancProcess, front: GatewayFront
+) -> None:
+    """Nobody reads a note while a script runs, so that all would be answered if the study were done at once."""
+    first = new_radiograph()
+    everything = [first, new_radiograph(first.study), new_radiograph(first.study)]
+    with slow(front):
+        for sent in everything:
+            orthanc.store(sent.file)
+        wait_until(lambda: outcomes(orthanc, everything) != {None})
+        assert None in outcomes(orthanc, everything)
+        wait_until(lambda: outcomes(orthanc, everything) == {"answered"}, seconds=30)
+
+
+@contextmanager
+def slow(front: GatewayFront) -> Iterator[None]:
+    front.delay_s = SLOW_S
+    try:
+        yield
+    finally:
+        front.delay_s = 0
 
 
 def test_an_answer_that_belongs_to_another_study_is_not_kept(orthanc: OrthancProcess, front: GatewayFront) -> None:
@@ -242,7 +308,7 @@ def test_a_gateway_that_was_away_is_asked_after_a_restart_of_orthanc(gateway_url
 def sent_in_vain(orthanc: OrthancProcess) -> Sent:
     sent = new_radiograph()
     orthanc.store(sent.file)
-    away = f"the gateway is away; study {orthanc.identifier(sent.study)} waits"
+    away = f"the gateway is away; instance {orthanc.identifier(sent.instance)} waits"
     wait_until(lambda: away in orthanc.log.read_text())
     assert outcome(orthanc, sent) is None
     return sent

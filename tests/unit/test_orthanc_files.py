@@ -13,6 +13,7 @@ from api.settings import Settings
 from api.types import Acquisition
 
 FOLDER = Path(__file__).parents[2] / "docker" / "orthanc"
+TABLES = {"frontal_chest.lua": "FrontalChest", "gateway.lua": "Gateway", "radiograph_queue.lua": "RadiographQueue"}
 CONFIGURATION: dict[str, Any] = json.loads((FOLDER / "orthanc.json").read_text())
 
 
@@ -48,7 +49,7 @@ def test_every_script_is_loaded_and_the_password_is_checked_first() -> None:
 
 def test_scripts_come_after_those_that_they_use() -> None:
     scripts = CONFIGURATION["LuaScripts"]
-    for name, table in (("gateway.lua", "Gateway"), ("frontal_chest.lua", "FrontalChest")):
+    for name, table in TABLES.items():
         assert f"\n{table} = {{}}" in (FOLDER / name).read_text()
         assert f"{table}." in (FOLDER / "explain_studies.lua").read_text()
         assert scripts.index(name) < scripts.index("explain_studies.lua")
