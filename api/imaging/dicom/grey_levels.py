@@ -33,6 +33,10 @@ def to_grey(samples: Samples, image: ImagePixel, header: Dataset) -> NDArray[np.
     not count in either. A rescale is linear, so that without VOI it changes nothing but, if its slope is negative, the
     direction. Colour is shown as its luma, without VOI.
 
+    MONOCHROME1 is inverted, and so is Presentation LUT Shape INVERSE, once where both are given. MONOCHROME1 with the
+    shape IDENTITY is forbidden (PS3.3, section C.8.11.3) and is inverted too: the photometric interpretation counts.
+    Viewers differ there; dcmtk's goes by the shape.
+
     Raises
     ------
     UndecodableImage
@@ -77,10 +81,10 @@ def _value(raw: NDArray[np.int64], bits: int, high_bit: int, *, signed: bool) ->
 
 def _monochrome_table(stored: Values, used: Shown, image: ImagePixel, header: Dataset) -> NDArray[np.uint8]:
     padding = _padding(stored, image, header)
-    modality = read_table(header, MODALITY_LUT_SEQUENCE, signed=image.signed)
+    modality = read_table(header, MODALITY_LUT_SEQUENCE, _range(stored))
     slope, intercept = _rescale(header)
     values = stored * slope + intercept if modality is None else modality.look_up(stored)
-    voi = read_voi(header, signed=bool(values.min() < 0))
+    voi = read_voi(header, _range(values))
     if voi is not None:
         grey = _to_levels(voi.apply(values))
     elif modality is not None:
@@ -95,19 +99,29 @@ def _monochrome_table(stored: Values, used: Shown, image: ImagePixel, header: Da
 
 
 def _padding(stored: Values, image: ImagePixel, header: Dataset) -> Shown:
-    """Tell which samples pad the image (PS3.3, section C.7.5.1.1.2); some writers count their unused bits too."""
+    """Tell which samples pad the image (PS3.3, section C.7.5.1.1.2).
+
+    Some writers count the unused bits of a sample too: those whose padding value has more bits than are stored.
+    """
     value, limit = (integers(header, tag, signed=image.signed)[:1] for tag in (_PADDING, _PADDING_LIMIT))
     if not value:
         return np.zeros(stored.shape, np.bool_)
     whole = {"bits": image.bits_allocated, "high_bit": image.bits_allocated - 1}
     ends = _value(np.array(value + limit), **whole, signed=image.signed)
-    samples = _value(np.arange(len(stored)), **whole, signed=image.signed)
-    return _between(stored, ends) | _between(samples, ends)
+    padding = _between(stored, ends)
+    if _between(ends, stored).all():
+        return padding
+    return padding | _between(_value(np.arange(len(stored)), **whole, signed=image.signed), ends)
 
 
 def _between(values: Values, ends: Values) -> Shown:
-    between: Shown = (values >= ends.min()) & (values <= ends.max())
+    lowest, highest = _range(ends)
+    between: Shown = (values >= lowest) & (values <= highest)
     return between
+
+
+def _range(values: Values) -> tuple[float, float]:
+    return float(values.min()), float(values.max())
 
 
 def _rescale(header: Dataset) -> tuple[float, float]:
@@ -130,7 +144,7 @@ def _stretched(values: Values, shown: Shown) -> NDArray[np.uint8]:
 
 def _palette_table(stored: Values, header: Dataset) -> NDArray[np.uint8]:
     """Give the luma of each index (ITU-R BT.601)."""
-    red, green, blue = (table.look_up(stored) / table.largest for table in read_palette(header))
+    red, green, blue = (table.look_up(stored) / table.largest for table in read_palette(header, _range(stored)))
     return _to_levels(0.299 * red + 0.587 * green + 0.114 * blue)
 
 

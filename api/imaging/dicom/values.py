@@ -60,10 +60,18 @@ def integers(header: Dataset, tag: int, *, signed: bool = False) -> tuple[int, .
     return tuple(int(value) for value in numbers(header, tag) if value == int(value))
 
 
-def words(header: Dataset, tag: int) -> tuple[bytes, bool]:
-    """Read a tag of words (OW or US): its bytes, and whether they are in little-endian order."""
+def words(header: Dataset, tag: int) -> bytes:
+    """Read a tag of 16-bit words (OW or US) in little-endian order; bytes (OB) are in the order of the file.
+
+    Bytes that were written in pairs, as words, are in their own order then (as pixels are: PS3.5, section 8.1.1).
+    """
     raw = _raw(header, tag)
-    return (raw.value or b"", raw.is_little_endian) if raw is not None else (b"", True)
+    value = _bytes(header, tag)
+    if raw is None or raw.is_little_endian or raw.VR == "OB":
+        return value
+    swapped, whole = bytearray(value), len(value) // 2 * 2
+    swapped[0:whole:2], swapped[1:whole:2] = value[1:whole:2], value[0:whole:2]
+    return bytes(swapped)
 
 
 def items(header: Dataset, tag: int) -> Iterator[Dataset]:

@@ -23,22 +23,22 @@ class Voi(Protocol):
         """Map values after the Modality LUT to brightness, 0 to 1."""
 
 
-def read_voi(header: Dataset, *, signed: bool) -> Voi | None:
+def read_voi(header: Dataset, inputs: tuple[float, float]) -> Voi | None:
     """Read what the header gives first; None if there is nothing, or a window of no width.
 
     Parameters
     ----------
     header
         The data set.
-    signed
-        Whether values after the Modality LUT can be negative.
+    inputs
+        The smallest and the largest value that the Modality LUT can give.
 
     Raises
     ------
     UndecodableImage
         A look-up table is not whole.
     """
-    table = read_table(header, VOI_LUT_SEQUENCE, signed=signed)
+    table = read_table(header, VOI_LUT_SEQUENCE, inputs)
     return _ByTable(table) if table is not None else _read_window(header)
 
 
@@ -56,7 +56,17 @@ class _ByTable:
     table: LookupTable
 
     def apply(self, values: Values) -> Values:
-        return self.table.look_up(values) / self.table.largest
+        return self.table.look_up(values) / _white(self.table)
+
+
+def _white(table: LookupTable) -> int:
+    """Give the entry that is shown white: the largest of as many bits as the descriptor says (section C.11.2.1.1).
+
+    Some devices, of computed radiography above all, say 16, the size of a word, of entries of 12 bits. Where no entry
+    comes to a quarter of white, and all would be dark, white is the largest of as many bits as the entries have.
+    """
+    of_entries = (1 << max(1, int(table.entries.max()).bit_length())) - 1
+    return of_entries if 4 * of_entries < table.largest else table.largest
 
 
 @dataclass(frozen=True, slots=True)

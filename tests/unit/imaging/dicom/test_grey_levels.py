@@ -1,36 +1,19 @@
 """Grey levels worked out by hand from PS3.3 and PS3.4, and those that dcmtk's viewer shows."""
 
-import io
 import tracemalloc
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-from PIL import Image
 from pydicom import Dataset
 
 from api.imaging.decode import decode
-from tests.dicom_files import Storage, by_dcmtk, dataset, radiograph_file, ramp, written
+from tests.dicom_files import Storage, dataset, radiograph_file, ramp, written
 from tests.images import encode_png
+from tests.unit.imaging.dicom.rows import by_viewer, shown, stored
 
 WINDOW_OF_12_BITS: dict[str, Any] = {"WindowCenter": "2048", "WindowWidth": "4096"}
 GREY_PNG = 0
-
-
-def shown(values: Any, bits: int = 16, **attributes: Any) -> list[int]:
-    """Store one row of values, of 16 bits each, and decode it."""
-    return [int(level) for level in decode(stored(values, bits, **attributes), max_pixels=10**6).pixels[0]]
-
-
-def stored(values: Any, bits: int = 16, **attributes: Any) -> bytes:
-    row = np.array([values])
-    storage = Storage(bits if bits > 8 else 16, signed=bool(row.min() < 0), voi="none")
-    changed = {"BitsStored": bits, "HighBit": bits - 1, "Rows": 1, "Columns": row.size}
-    levels = np.zeros((1, row.size), np.uint8)
-    pixels = row.astype("<i2" if row.min() < 0 else "<u2").tobytes()
-    attributes = {"PresentationLUTShape": None, **changed, **attributes}
-    return radiograph_file(levels, storage, PixelData=pixels, **attributes)
 
 
 def png(values: Any) -> list[int]:
@@ -90,6 +73,7 @@ def test_a_voi_lut_is_applied() -> None:
         {"PhotometricInterpretation": "MONOCHROME1"},
         {"PresentationLUTShape": "INVERSE"},
         {"PhotometricInterpretation": "MONOCHROME1", "PresentationLUTShape": "INVERSE"},
+        {"PhotometricInterpretation": "MONOCHROME1", "PresentationLUTShape": "IDENTITY"},
     ],
 )
 def test_inverted_radiographs_are_turned_around_once(inverted: dict[str, Any]) -> None:
@@ -118,6 +102,13 @@ def test_padding_may_be_a_range_given_either_way_round() -> None:
 
 def test_padding_in_bits_that_are_not_stored_is_padding() -> None:
     assert shown([0, 1000, 0xFFFF], 12, PixelPaddingValue=0xFFFF, **WINDOW_OF_12_BITS)[2] == 0
+
+
+def test_padding_of_the_stored_bits_leaves_whole_samples_of_that_value_alone() -> None:
+    values = np.array([100, 1600, 4095]) << 4  # the whole sample of the value 100 is 1600
+    assert shown(values, 12, HighBit=15, PixelPaddingValue=1600, **WINDOW_OF_12_BITS) == [6, 0, 255]
+    overlaid = [1600, 1600 | 0x1000]
+    assert shown(overlaid, 12, PixelPaddingValue=1600, **WINDOW_OF_12_BITS) == [0, 0]
 
 
 def test_padding_with_the_sign_of_another_kind_of_pixels_is_padding() -> None:
@@ -166,11 +157,6 @@ def test_a_palette_is_looked_up() -> None:
     assert shown([2, 1, 0, 77], 8, **coloured) == [128, 255, 0, 128]
     red = {"GreenPaletteColorLookupTableData": bytes(6), "BluePaletteColorLookupTableData": bytes(6)}
     assert shown([1], 8, **{**coloured, **red}) == [round(0.299 * 255)]
-
-
-def by_viewer(data: bytes, *choices: str) -> NDArray[np.uint8]:
-    with Image.open(io.BytesIO(by_dcmtk(data, "dcmj2pnm", "+op", *choices))) as image:
-        return np.asarray(image.convert("L"))
 
 
 SMOOTH = np.rint(255 * np.outer(np.linspace(0, 1, 30), np.linspace(0.2, 1, 40))).astype(np.uint8)

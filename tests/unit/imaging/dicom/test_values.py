@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 from pydicom import Dataset
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import BaseTag
 
 from api.imaging.dicom.file import to_dataset
 from api.imaging.dicom.structure import Encoding, Structure
@@ -22,6 +24,11 @@ def of(vr: str, value: bytes) -> Dataset:
 def without_vr(value: bytes) -> Dataset:
     data = memoryview(struct.pack("<HHI", 0x0028, 0x0120, len(value)) + value)
     return to_dataset(Structure(data).elements(0, Encoding(False, True)))
+
+
+def big_endian(vr: str, value: bytes) -> Dataset:
+    element = RawDataElement(BaseTag(TAG), vr, len(value), value, 0, False, False)
+    return Dataset({element.tag: element})
 
 
 @pytest.mark.parametrize(
@@ -74,6 +81,16 @@ def test_binary_numbers_end_before_what_is_none() -> None:
     assert numbers(of("FL", struct.pack("<3f", 0.5, float("nan"), 1)), TAG) == (0.5,)
 
 
+@pytest.mark.parametrize(("vr", "expected"), [("OW", b"\2\1\4\3"), ("US", b"\2\1\4\3"), ("OB", b"\1\2\3\4")])
+def test_words_are_given_in_little_endian_order(vr: str, expected: bytes) -> None:
+    assert words(of(vr, b"\1\2\3\4"), TAG) == b"\1\2\3\4"
+    assert words(big_endian(vr, b"\1\2\3\4"), TAG) == expected
+
+
+def test_a_byte_that_is_no_word_stays_where_it_is() -> None:
+    assert words(big_endian("OW", b"\1\2\3"), TAG) == b"\2\1\3"
+
+
 def test_texts_are_split_and_stripped() -> None:
     assert texts(of("CS", b" A B\\C\0"), TAG) == ("A B", "C")
     assert texts(of("CS", b"  "), TAG) == ()
@@ -88,7 +105,7 @@ def test_long_values_are_cut() -> None:
 def test_what_is_missing_is_empty() -> None:
     nothing: Any = Dataset()
     assert (texts(nothing, TAG), text(nothing, TAG), numbers(nothing, TAG), integers(nothing, TAG)) == ((), "", (), ())
-    assert words(nothing, TAG) == (b"", True)
+    assert words(nothing, TAG) == b""
     assert list(items(nothing, TAG)) == []
 
 

@@ -8,12 +8,13 @@ import pytest
 from api.imaging.dicom.voi import read_voi
 from tests.dicom_files import ramp
 from tests.unit.imaging.dicom.headers import header
+from tests.unit.imaging.dicom.rows import lut
 
 NONE = {"WindowCenter": None, "WindowWidth": None}
 
 
 def brightness(*values: float, **attributes: object) -> list[float]:
-    voi = read_voi(header(**{**NONE, **attributes}), signed=True)
+    voi = read_voi(header(**{**NONE, **attributes}), (-1000, 1000))
     assert voi is not None
     return [float(share) for share in voi.apply(np.array(values))]
 
@@ -62,7 +63,7 @@ def test_a_function_that_does_not_exist_is_linear() -> None:
     ],
 )
 def test_a_window_of_no_width_is_none(centre: str | None, width: str | None, function: str) -> None:
-    assert read_voi(header(WindowCenter=centre, WindowWidth=width, VOILUTFunction=function), signed=False) is None
+    assert read_voi(header(WindowCenter=centre, WindowWidth=width, VOILUTFunction=function), (0, 65535)) is None
 
 
 def test_a_voi_lut_comes_before_a_window() -> None:
@@ -72,3 +73,13 @@ def test_a_voi_lut_comes_before_a_window() -> None:
 
 def test_a_voi_lut_may_begin_below_zero() -> None:
     np.testing.assert_allclose(brightness(-50, 0, 50, VOILUTSequence=[ramp(-50, 50)]), [0, 0.5, 1], atol=1e-5)
+
+
+@pytest.mark.parametrize(("largest", "white"), [(4095, 4095), (3000, 4095), (16383, 16383), (16384, 65535), (1, 1)])
+def test_white_is_that_of_the_entries_where_none_comes_to_a_quarter_of_it(largest: int, white: int) -> None:
+    found = brightness(0, 1, VOILUTSequence=[lut("US", 0, [0, largest])])
+    np.testing.assert_allclose(found, [0, largest / white])
+
+
+def test_a_voi_lut_of_zeros_is_black() -> None:
+    assert brightness(0, 1, VOILUTSequence=[lut("US", 0, [0, 0])]) == [0, 0]
