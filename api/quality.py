@@ -1,6 +1,6 @@
 """The input gate: whether an image is a chest radiograph at all, and what is unusual about it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,30 @@ FRONTAL = "frontal"
 UNLIKE_TRAINING_DATA = "unlike_training_data"
 LUNGS_NOT_FOUND = "lungs_not_found"
 NOT_A_CHEST_RADIOGRAPH = "not_a_chest_radiograph"
+# Warnings, be they of pixels or of tags, that the patient's right may not be on the viewer's left.
+HIDING_THE_PATIENTS_SIDES = frozenset(
+    {
+        "rotated",
+        "mirrored",
+        "lateral",
+        "inverted",
+        "orientation_unknown",
+        "not_a_radiograph",
+        "other_body_part",
+        NOT_A_CHEST_RADIOGRAPH,
+    }
+)
+_CHEST_WORDS = ("CHEST", "THORAX", "LUNG", "TORAX", "TORACE")
+_CHEST_CODES = frozenset({"816094009", "51185008", "39607008", "T-D3000", "T-28000"})  # chest, thorax, lung
 _MASK_THRESHOLD = 0.5
 _MOST_UNCERTAIN = 4.0
 _LOG_ODDS_AT_UNLIKE = float(np.log(9))  # a score of 0.9
+
+
+def names_chest(body_part: str, region_codes: Collection[str]) -> bool:
+    """Tell whether DICOM tags name a chest: Body Part Examined, or codes of Anatomic Region Sequence."""
+    named = any(word in body_part.upper() for word in _CHEST_WORDS)
+    return named or not _CHEST_CODES.isdisjoint(region_codes)
 
 
 def mask_evidence(mask: NDArray[np.floating]) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from api.explain.evidence import Evidence
 from api.explain.whereabouts import Lungs, decisive
-from api.quality import LUNGS_NOT_FOUND, NOT_A_CHEST_RADIOGRAPH
+from api.quality import HIDING_THE_PATIENTS_SIDES, LUNGS_NOT_FOUND, NOT_A_CHEST_RADIOGRAPH
 from api.types import (
     AffectedRegion,
     Agreement,
@@ -39,13 +39,15 @@ _NO_REGION: Mapping[NoRegionReason, str] = {
 }
 _WARNINGS: Mapping[str, str] = {
     NOT_A_CHEST_RADIOGRAPH: "the image does not look like a chest radiograph",
+    "not_a_radiograph": "the image is said to be no radiograph",
+    "other_body_part": "the image is said to show another part of the body",
     "rotated": "the image seems to be rotated",
     "inverted": "the image seems to be inverted",
     "lateral": "the image seems to be taken from the side",
     "mirrored": "the image is said to be mirrored",
+    "orientation_unknown": "how the image is oriented is not clear",
     LUNGS_NOT_FOUND: "no lungs were found in the image",
 }
-_HIDING_THE_PATIENTS_SIDES = frozenset(_WARNINGS) - {LUNGS_NOT_FOUND}
 _HIDING_THE_HEIGHT = frozenset((NOT_A_CHEST_RADIOGRAPH, "rotated"))
 _DOUBTS: Mapping[TrustFlag, str] = {
     "unstable": "{methods} {change} when the image is moved slightly",
@@ -100,7 +102,7 @@ def describe(facts: Facts) -> str:
     together = "; ".join(filter(None, (_comparison(facts), _outlined(facts))))
     sentences = (answer, _basis(facts), _places(facts), f"{together}.", _judgement(facts))
     text = " ".join(filter(None, sentences))
-    return text if _HIDING_THE_PATIENTS_SIDES & {*facts.judged.warnings} else _with_patient(text)
+    return text if HIDING_THE_PATIENTS_SIDES & {*facts.judged.warnings} else _with_patient(text)
 
 
 def name_of(method: str) -> str:

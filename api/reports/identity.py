@@ -1,6 +1,7 @@
 """Identifiers of what the gateway makes, derived from the request and its result: a retry yields the same ones."""
 
 import hashlib
+import re
 from uuid import UUID
 
 from api.reports.receipt import canonical
@@ -10,6 +11,8 @@ _VERSION_8 = 8 << 76
 _VERSION_BITS = 0xF << 76
 _RFC_VARIANT = 0b10 << 62
 _VARIANT_BITS = 0b11 << 62
+_UID = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+")
+_LONGEST_UID = 64
 
 
 def uuid_of(receipt: Receipt, *names: str) -> UUID:
@@ -33,4 +36,30 @@ def uuid_of(receipt: Receipt, *names: str) -> UUID:
 
 def uid_of(receipt: Receipt, *names: str) -> str:
     """Derive a DICOM unique identifier: ``2.25.`` and the UUID as a decimal number (PS3.5, section B.2)."""
-    return f"2.25.{uuid_of(receipt, *names).int}"
+    return as_uid(uuid_of(receipt, *names))
+
+
+def device_id(receipt: Receipt) -> UUID:
+    """Derive the UUID of what answers: a version of the service with a model, the same for all of its answers."""
+    device = Receipt(
+        input_sha256="",
+        keyed=False,
+        model=receipt.model,
+        other_models=(),
+        parameters={},
+        service_version=receipt.service_version,
+        label="",
+        probability=0,
+        indeterminate=False,
+    )
+    return uuid_of(device, "device")
+
+
+def as_uid(identifier: UUID) -> str:
+    """Write a UUID as a DICOM unique identifier (PS3.5, section B.2)."""
+    return f"2.25.{identifier.int}"
+
+
+def is_uid(text: str) -> bool:
+    """Tell whether a text is a DICOM unique identifier (PS3.5, section 9.1; its roots are those of ISO/IEC 9834-1)."""
+    return len(text) <= _LONGEST_UID and _UID.fullmatch(text) is not None

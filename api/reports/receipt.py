@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any, TypeVar
 
 from api.reports.canonical_json import canonical_json
-from api.types import ModelRecord, Parameter, Prediction, Receipt
+from api.types import POSITIVE_LABEL, ModelRecord, Parameter, Prediction, Receipt
 
 Value = TypeVar("Value", bound=Parameter)
 
@@ -67,6 +67,12 @@ def canonical(receipt: Receipt) -> bytes:
 def as_document(receipt: Receipt) -> dict[str, Any]:
     """Give a receipt as it stands in JSON."""
     return asdict(receipt)
+
+
+def probability_of_pneumonia(receipt: Receipt) -> float:
+    """Give the probability of PNEUMONIA, 0 to 1, whatever the label, with as many decimals as the receipt has."""
+    positive = receipt.label == POSITIVE_LABEL
+    return _plain(receipt.probability if positive else round(1 - receipt.probability, _DIGITS))
 
 
 def _plain(value: Value) -> Value | int:

@@ -1,8 +1,12 @@
 """What every document says of an answer in the same words."""
 
 from collections.abc import Mapping
+from typing import Literal, TypeAlias
 
-from api.types import POSITIVE_LABEL, Prediction, Report
+from api.reports.receipt import probability_of_pneumonia
+from api.types import DISCLAIMER, POSITIVE_LABEL, Prediction, Receipt, Report
+
+Presence: TypeAlias = Literal["present", "absent", "indeterminate"]
 
 _WARNINGS: Mapping[str, str] = {
     "rotated": "The image seems to be rotated.",
@@ -10,6 +14,7 @@ _WARNINGS: Mapping[str, str] = {
     "lateral": "The image seems to be a lateral view.",
     "mirrored": "The image is said to be mirrored.",
     "unlike_training_data": "The image is unlike those that the model was trained on.",
+    "orientation_unknown": "The DICOM object does not clearly say how the image is oriented.",
     "lungs_not_found": "No lungs were found in the image.",
     "not_a_chest_radiograph": "The image does not look like a chest radiograph.",
     "view_unknown": "The DICOM object does not say whether this is a frontal view.",
@@ -22,11 +27,26 @@ _WARNINGS: Mapping[str, str] = {
 }
 
 
+def presence_of(said: Prediction | Receipt) -> Presence:
+    """Tell what is said of pneumonia. NORMAL means that it is absent, and nothing else."""
+    if said.indeterminate:
+        return "indeterminate"
+    return "present" if said.label == POSITIVE_LABEL else "absent"
+
+
+def conclusion_of(report: Report) -> str:
+    """Say what was found and how surely, what the explanations come to, and that a clinician must confirm it."""
+    explained = () if report.assessment is None else (report.assessment.text,)
+    return " ".join((_answer(report), *explained, *warnings_of(report), DISCLAIMER))
+
+
 def rule_of(prediction: Prediction) -> str:
-    """Say how the probability becomes a label."""
+    """Say how the probability becomes a label, and whether it is too close to the threshold for that."""
     threshold = f"{prediction.decision_threshold:g}"
+    here = ", as it is here" if prediction.indeterminate else ""
     return (
-        f"{POSITIVE_LABEL} from the decision threshold of {threshold} on; below it NORMAL, that is, pneumonia absent."
+        f"{POSITIVE_LABEL} from the decision threshold of {threshold} on; below it NORMAL, that is, pneumonia absent. "
+        f"Close to the threshold pneumonia is undetermined, whatever the label{here}."
     )
 
 
@@ -40,3 +60,19 @@ def warnings_of(report: Report) -> list[str]:
 def number(value: float) -> str:
     """Write a probability with up to four decimals."""
     return f"{round(value, 4):g}"
+
+
+def _answer(report: Report) -> str:
+    prediction = report.prediction
+    probability = number(probability_of_pneumonia(report.receipt))
+    figures = (
+        f"The probability of pneumonia is {probability}, the decision threshold {prediction.decision_threshold:g}."
+    )
+    return f"Pneumonia {presence_of(prediction)} ({prediction.label}). {_meaning(presence_of(prediction))}{figures}"
+
+
+def _meaning(presence: Presence) -> str:
+    """Say what the label does not."""
+    if presence == "indeterminate":
+        return "The probability is too close to the decision threshold to rely on the label. "
+    return "Nothing is said about other findings. " if presence == "absent" else ""

@@ -15,6 +15,7 @@ const QUALITY_WARNINGS = {
   inverted: "Black and white seem to be inverted. The model has learned from radiographs with white bones.",
   lateral: "This seems to be a lateral view, or another that is not frontal. The model has learned from frontal views.",
   mirrored: "The DICOM file says that the radiograph is mirrored: image-left is the patient's left here.",
+  orientation_unknown: "The DICOM file does not clearly say how the radiograph is oriented: its sides may be the other way round.",
   view_unknown: "The DICOM file does not clearly say that the view is frontal. Only the pixels were looked at for that.",
   body_part_unknown: "The DICOM file does not clearly say that this is a chest. Only the pixels were looked at for that.",
   modality_unknown: "The DICOM file does not clearly say that this is a radiograph. Only the pixels were looked at for that.",

@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import io
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -98,8 +99,9 @@ def _of_pydicom() -> dict[str, list[Pixels]]:
 
 def _read_dicom(pydicom: Any, path: Path) -> Iterator[tuple[str, Pixels]]:
     try:
-        dataset = pydicom.dcmread(path, force=True)
-        values = np.asarray(dataset.pixel_array, dtype=np.float64)
+        with warnings.catch_warnings(action="ignore"):  # of what is odd about files that are made to be odd
+            dataset = pydicom.dcmread(path, force=True)
+            values = np.asarray(dataset.pixel_array, dtype=np.float64)
     except _UNREADABLE:  # files made to be damaged, or packed as no installed decoder can read
         return
     values = values.mean(axis=-1) if values.ndim == 3 and values.shape[-1] == 3 else values

@@ -14,10 +14,12 @@ from highdicom.sr import srread
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom import Dataset, dcmread
+from pydicom.uid import JPEGBaseline8Bit
 
 from tests import tiny_repository as tiny
-from tests.dicom_files import INSTANCE_UID, PATIENT_DATA, STUDY_UID, radiograph_file
+from tests.dicom_files import INSTANCE_UID, PATIENT_DATA, STUDY_UID, dataset, encoded, radiograph_file, written
 from tests.images import encode, grey
+from tests.tolerated_dicom import with_text
 
 ACCEPT = 'multipart/related; type="application/dicom"'
 DICOM = {"content-type": "application/dicom", "accept": ACCEPT}
@@ -92,6 +94,9 @@ async def test_a_prediction_is_a_report_alone_with_the_probability_of_the_json_a
 async def test_normal_comes_without_captures_unless_asked_for(client: httpx.AsyncClient) -> None:
     (report,) = parts(await post(client, "explain", HEALTHY))
     (presence,) = _items(report, "121052")
+    (certainty,) = _items(report, "111012")
+    said = (await post(client, "explain", HEALTHY, "application/json")).json()["prediction"]["probabilities"]
+    assert certainty.MeasuredValueSequence[0].NumericValue == pytest.approx(100 * said["NORMAL"], abs=0.006)
     assert presence.ConceptCodeSequence[0].CodeValue == "272519000"
     assert len(parts(await post(client, "explain", HEALTHY, always="true"))) == 3
 
@@ -151,6 +156,26 @@ async def test_an_image_that_nothing_can_refer_to_is_not_acceptable(client: http
     assert not any(value in answer.text for value in PATIENT_DATA)
     plain = await client.post("/v1/predict", content=image, headers={**DICOM, "accept": "application/json"})
     assert plain.status_code == 200
+
+
+async def test_a_patient_who_cannot_be_named_again_is_not_acceptable(client: httpx.AsyncClient) -> None:
+    for image in (
+        radiograph_file(SICK).replace(b"MRN-4711", b"MRN\x07-711"),
+        with_text(0x0020, "LO", b"MRN-4711" * 9, 0x0010)(),
+    ):
+        answer = await client.post("/v1/predict", content=image, headers=DICOM)
+        assert answer.status_code == 406
+        assert "PatientID" in answer.json()["detail"] and "711" not in answer.json()["detail"]
+        for other in ("application/json", "application/fhir+json"):
+            answer = await client.post("/v1/predict", content=image, headers={**DICOM, "accept": other})
+            assert answer.status_code == 200
+
+
+async def test_captures_of_a_lossy_file_that_does_not_say_so_are_marked(client: httpx.AsyncClient) -> None:
+    image = encoded(dataset(SICK), JPEGBaseline8Bit)
+    del image.LossyImageCompression
+    _, *captures = parts(await client.post("/v1/explain", content=written(image), headers=DICOM))
+    assert [made.get("LossyImageCompression") for made in captures] == ["01", "01"]
 
 
 def test_the_grey_levels_of_these_tests_decide_as_they_should() -> None:

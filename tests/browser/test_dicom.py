@@ -206,6 +206,7 @@ SENTENCES = {
     acquisition.MODALITY_UNKNOWN: "The DICOM file does not clearly say that this is a radiograph.",
     acquisition.ROTATED: "The radiograph seems to be rotated.",
     acquisition.MIRRORED: "The DICOM file says that the radiograph is mirrored",
+    acquisition.ORIENTATION_UNKNOWN: "The DICOM file does not clearly say how the radiograph is oriented",
     acquisition.BURNED_IN: "The DICOM file says that text about the patient is burned into the image.",
     acquisition.FOR_PROCESSING: "The DICOM file holds an image for processing",
 }

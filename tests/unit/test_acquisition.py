@@ -14,6 +14,9 @@ PA = Acquisition(modality="DX", view_position="PA", body_part="CHEST")
 CHEST = replace(PA, view_position="")
 
 
+UNREADABLE = (("L",), ("R",), ("L", ""), ("", "F"), ("L", "F", "A"), ("X", "Y"), ("L", "P"), ("R", "L"), ("?",))
+
+
 def view_code(name: str) -> str:
     """Look a view up in CID 4010, DX View."""
     return str(getattr(codes.cid4010, name).value)
@@ -34,6 +37,10 @@ def region_code(name: str) -> str:
         {"view_position": "AP"},
         {"view_position": " pa"},
         {"view_position": "AP SUPINE"},
+        {"view_position": "P-A"},
+        {"view_position": "Postero-Anterior"},
+        {"body_part": "CHEST_ABDOMEN"},
+        {"body_part": "PORT CHEST"},
         {"view_position": "", "view_codes": (view_code("PosteroAnterior"),)},
         {"view_position": "", "view_codes": (view_code("AnteroPosterior"),)},
         {"body_part": "THORAX"},
@@ -41,6 +48,7 @@ def region_code(name: str) -> str:
         {"body_part": "", "region_codes": (region_code("Chest"),)},
         {"patient_orientation": ("L", "F")},
         {"patient_orientation": ("LF", "FR")},
+        {"patient_orientation": ()},
         {"patient_orientation": ("", "")},
         {"burned_in_annotation": "NO", "presentation_intent": "FOR PRESENTATION"},
     ],
@@ -64,6 +72,9 @@ def test_tags_that_say_nothing_are_warnings() -> None:
         ({"modality": "OT"}, "modality_unknown"),
         ({"modality": "SC"}, "modality_unknown"),
         ({"modality": "DR"}, "modality_unknown"),
+        ({"modality": "RF"}, "modality_unknown"),
+        ({"patient_orientation": ("PA",)}, "orientation_unknown"),
+        ({"body_part": "", "region_codes": (region_code("ApexOfLung"),)}, "body_part_unknown"),
         ({"body_part": "", "region_codes": (region_code("Rib"),)}, "body_part_unknown"),
         ({"body_part": "SOMETHING"}, "body_part_unknown"),
         ({"body_part": "", "region_codes": ("12345",)}, "body_part_unknown"),
@@ -74,6 +85,10 @@ def test_tags_that_say_nothing_are_warnings() -> None:
         ({"patient_orientation": ("L", "H")}, "rotated"),
         ({"patient_orientation": ("F", "R")}, "rotated"),
         ({"patient_orientation": ("H", "L")}, "rotated"),
+        ({"patient_orientation": ("R", "F", "A")}, "mirrored"),
+        ({"patient_orientation": ("F",)}, "rotated"),
+        ({"patient_orientation": ("", "H")}, "rotated"),
+        *(({"patient_orientation": each}, "orientation_unknown") for each in UNREADABLE),
         ({"burned_in_annotation": "YES"}, "burned_in_annotation"),
         ({"presentation_intent": "FOR PROCESSING"}, "for_processing"),
     ],
@@ -125,7 +140,9 @@ def test_the_codes_of_older_objects_are_known(code: str) -> None:
     assert_refused(replace(CHEST, view_codes=(code,)), "lateral")
 
 
-@pytest.mark.parametrize("orientation", [("A", "F"), ("P", "F"), ("AL", "F"), ("a", "f"), ("P",)], ids="/".join)
+@pytest.mark.parametrize(
+    "orientation", [("A", "F"), ("P", "F"), ("AL", "F"), ("a", "f"), ("P", "F", "R"), ("A", "F", "L")], ids="/".join
+)
 def test_rows_that_run_to_the_front_or_back_are_a_lateral_view(orientation: tuple[str, ...]) -> None:
     assert_refused(replace(CHEST, patient_orientation=orientation), "lateral")
 
@@ -135,16 +152,32 @@ def test_a_statement_against_the_view_outweighs_one_for_it() -> None:
     assert_refused(replace(PA, patient_orientation=("A", "F")), "lateral")
 
 
-@pytest.mark.parametrize("body_part", ["KNEE", "HAND", "SKULL", "ABDOMEN", "LSPINE", "L-SPINE", "Pelvis", "BREAST"])
+@pytest.mark.parametrize(
+    "body_part",
+    [
+        "KNEE",
+        "KNEE L",
+        "HAND_R",
+        "HIPS",
+        "SKULL PA",
+        "ABDOMEN",
+        "LSPINE",
+        "L-SPINE",
+        "Pelvis",
+        "BREAST",
+        "THORACIC SPINE",
+    ],
+)
 def test_another_body_part_is_refused(body_part: str) -> None:
     assert_refused(replace(PA, body_part=body_part), "other_body_part")
 
 
-KNEE = "72696002"
+KNEE, KNEE_IN_SNOMED_RT = "72696002", "T-D9200"
 
 
 def test_another_region_is_refused_where_the_body_part_is_not_told() -> None:
     assert_refused(replace(PA, body_part="", region_codes=(KNEE,)), "other_body_part")
+    assert_refused(replace(PA, body_part="", region_codes=(KNEE_IN_SNOMED_RT,)), "other_body_part")
     assert read_tags(replace(PA, region_codes=(KNEE,))).warnings == ()
     assert read_tags(replace(PA, body_part="", region_codes=(KNEE, region_code("Chest")))).warnings == ()
 

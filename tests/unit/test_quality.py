@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from api.quality import assess, mask_evidence
+from api import acquisition
+from api.quality import HIDING_THE_PATIENTS_SIDES, NOT_A_CHEST_RADIOGRAPH, assess, mask_evidence, names_chest
 from api.types import GateLimits
 
 LIMITS = GateLimits(unlike=10, refuse=20, lung_area=(0.2, 0.5), lung_uncertainty=0.5)
@@ -140,3 +141,30 @@ def test_all_findings_are_listed_the_weightiest_first() -> None:
         "lungs_not_found",
         "lateral",
     )
+
+
+def test_what_hides_the_patients_sides_are_codes_that_there_are() -> None:
+    of_tags = {value for name, value in vars(acquisition).items() if name.isupper() and isinstance(value, str)}
+    of_pixels = {"rotated", "inverted", "lateral", NOT_A_CHEST_RADIOGRAPH}
+    assert of_pixels <= HIDING_THE_PATIENTS_SIDES <= of_pixels | of_tags
+    assert HIDING_THE_PATIENTS_SIDES & of_tags == of_tags - {
+        acquisition.VIEW_UNKNOWN, acquisition.BODY_PART_UNKNOWN, acquisition.MODALITY_UNKNOWN,
+        acquisition.BURNED_IN, acquisition.FOR_PROCESSING,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("body_part", "codes", "expected"),
+    [
+        ("CHEST", (), True),
+        ("Thorax", (), True),
+        ("LUNGS", ("72696002",), True),
+        ("", ("51185008",), True),
+        ("", ("72696002", "816094009"), True),
+        ("", (), False),
+        ("RIB", (), False),
+        ("KNEE", ("72696002",), False),
+    ],
+)
+def test_a_chest_is_named_by_a_word_or_a_code(body_part: str, codes: tuple[str, ...], expected: bool) -> None:
+    assert names_chest(body_part, codes) is expected

@@ -47,8 +47,8 @@ class QualityOut(Schema):
 
     `warnings` are codes. From the pixels: `rotated`, `inverted`, `lateral`, `unlike_training_data`, `lungs_not_found`,
     `not_a_chest_radiograph`. From the tags of a DICOM object: `view_unknown`, `body_part_unknown`, `modality_unknown`
-    where they say nothing, `burned_in_annotation`, `for_processing`, `rotated`, `mirrored`, and while the input gate is
-    off `lateral`, `other_body_part`, `not_a_radiograph`.
+    where they say nothing, `burned_in_annotation`, `for_processing`, `rotated`, `mirrored`, `orientation_unknown`, and
+    while the input gate is off `lateral`, `other_body_part`, `not_a_radiograph`.
     """
 
     is_chest_xray: bool

@@ -1,6 +1,7 @@
 """DICOM objects: an answer as files that an archive can store beside the image that they are about."""
 
 from api.errors import NotAcceptable
+from api.quality import names_chest
 from api.reports.dicom.captures import captures_of
 from api.reports.dicom.files import Answer
 from api.reports.dicom.source import read_source
@@ -19,10 +20,12 @@ def dicom_objects(report: Report) -> tuple[bytes, ...]:
     NotAcceptable
         The radiograph is not a DICOM image that can be referred to.
     """
-    if report.radiograph.source is None:
+    source = report.radiograph.source
+    if source is None:
         raise NotAcceptable("DICOM objects can only answer a DICOM object. Received: another image format.")
-    answer = Answer(read_source(report.radiograph.source.header), report.receipt)
+    answer = Answer(read_source(source.header), report.receipt)
     pictures = pictures_of(report)
-    captures = captures_of(answer, pictures)
+    of_chest = names_chest(source.acquisition.body_part, source.acquisition.region_codes)
+    captures = captures_of(answer, pictures, of_chest=of_chest)
     document = structured_report_of(answer, report, tuple(zip(pictures, captures, strict=True)))
     return tuple(answer.file(made) for made in (document, *captures))

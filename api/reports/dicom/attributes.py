@@ -16,7 +16,9 @@ from pydicom.multival import MultiValue
 from pydicom.tag import Tag
 from pydicom.valuerep import CUSTOMIZABLE_CHARSET_VR, STR_VR, PersonName
 
-Patterns = Mapping[str, re.Pattern[bytes]]
+from api.reports.dicom.values import Check
+
+Checks = Mapping[str, Check]
 
 CHARACTER_SET = "SpecificCharacterSet"
 _UNKNOWN_VR = frozenset((None, "UN"))
@@ -24,6 +26,10 @@ _UTF_8, _LATIN_1 = b"ISO_IR 192", b"ISO_IR 100"
 _UNICODE = "utf-8"
 # Text begins in another set and switches to these (PS3.3, section C.12.1.1.2). That is ASCII where it is left out.
 _NEVER_FIRST = frozenset(("ISO 2022 IR 87", "ISO 2022 IR 159"))
+_SWITCHING = "ISO 2022"
+# Escape sequences (PS3.3, section C.12.1.1.2), and kanji of two bytes each, which may be those of a delimiter.
+_ESCAPE = re.compile(rb"\x1b[\x20-\x2f]+[\x30-\x7e]")
+_KANJI = re.compile(rb"\x1b\$(?:B|\(D)([^\x1b]*)")
 # What pydicom raises when it parses one.
 _BROKEN_SEQUENCE = (
     ArithmeticError,
@@ -47,11 +53,31 @@ def value_of(header: Dataset, keyword: str) -> bytes:
     return (value or b"").strip(b" \0") if isinstance(value, bytes | None) else b""
 
 
-def copies(header: Dataset, patterns: Patterns) -> Iterator[RawDataElement]:
+def says_nothing(header: Dataset, keyword: str) -> bool:
+    """Tell whether an attribute is missing or empty, whatever its kind."""
+    element = header.get_item(keyword)
+    value = None if element is None else element.value
+    return not value or (isinstance(value, bytes) and not value.strip(b" \0"))
+
+
+def spelled(header: Dataset, keyword: str) -> str:
+    """Read the value of a text attribute so far that its characters can be counted and its delimiters are seen.
+
+    Letters may be others than they are, as pydicom, which could tell, would warn of what it cannot decode.
+    """
+    value, known = value_of(header, keyword), _known_set(header)
+    if known and _SWITCHING in known:
+        value = _ESCAPE.sub(b"", _KANJI.sub(lambda kanji: b"x" * (len(kanji[1]) // 2), value))
+        return value.decode("latin-1")
+    guessed = _UNICODE if _is_utf_8(value) else "latin-1"
+    return value.decode(python_encoding[known.split("\\")[0]] if known else guessed, "replace")
+
+
+def copies(header: Dataset, checks: Checks) -> Iterator[RawDataElement]:
     """Copy the attributes whose value looks as it has to."""
-    for keyword, pattern in patterns.items():
+    for keyword, is_valid in checks.items():
         value = value_of(header, keyword)
-        if value and pattern.fullmatch(value):
+        if value and is_valid(spelled(header, keyword)):
             yield element_of(keyword, value)
 
 
@@ -73,7 +99,8 @@ def dataset_of(elements: Iterable[RawDataElement | DataElement]) -> Dataset:
 def items_of(header: Dataset, keyword: str) -> tuple[Dataset, ...]:
     """Give the items of a sequence; none if it cannot be read."""
     try:
-        value = header[keyword].value if keyword in header else ()
+        # In a dataset of its own, as pydicom would warn of a character set that it does not know, and repeat it.
+        value = dataset_of([header.get_item(keyword)])[keyword].value if keyword in header else ()
     except _BROKEN_SEQUENCE:
         return ()
     return tuple(value) if isinstance(value, Sequence) else ()
@@ -117,7 +144,7 @@ def _known_set(header: Dataset) -> str | None:
     terms = [term.strip() for term in value_of(header, CHARACTER_SET).decode("ascii", "replace").split("\\")]
     if terms[0] in _NEVER_FIRST:
         terms = ["", *terms]
-    switchable = len(terms) == 1 or all(term == "" or term.startswith("ISO 2022") for term in terms)
+    switchable = len(terms) == 1 or all(term == "" or term.startswith(_SWITCHING) for term in terms)
     return "\\".join(terms) if switchable and python_encoding.keys() >= {*terms} else None
 
 

@@ -23,12 +23,14 @@ _ANY_ORIENTATION = ("L", "F")  # highdicom wants one; the image's own replaces i
 _WORKSTATION = "WSD"
 
 
-def captures_of(answer: Answer, pictures: Sequence[NamedPicture]) -> tuple[SCImage, ...]:
-    """Make one capture of each picture, all in one series."""
-    return tuple(_capture(answer, picture, number) for number, picture in enumerate(pictures, start=1))
+def captures_of(answer: Answer, pictures: Sequence[NamedPicture], *, of_chest: bool) -> tuple[SCImage, ...]:
+    """Make one capture of each picture, all in one series; `of_chest` tells whether the image is known to show one."""
+    # A chest has no laterality; of another or an unknown part of the body it has to be there, empty if unknown.
+    part: dict[str, Any] = {"BodyPartExamined": "CHEST"} if of_chest else {"Laterality": None}
+    return tuple(_capture(answer, picture, number, part) for number, picture in enumerate(pictures, start=1))
 
 
-def _capture(answer: Answer, picture: NamedPicture, number: int) -> SCImage:
+def _capture(answer: Answer, picture: NamedPicture, number: int, part: Mapping[str, Any]) -> SCImage:
     source = answer.source
     made = SCImage(
         pixel_array=_pixels(picture),
@@ -42,7 +44,7 @@ def _capture(answer: Answer, picture: NamedPicture, number: int) -> SCImage:
         **answer.series("captures", _SERIES_NUMBER, _SERIES_DESCRIPTION),
     )
     made["PixelData"].VR = "OB"
-    for keyword, value in _attributes(source, picture).items():
+    for keyword, value in {**_attributes(source, picture), **part}.items():
         setattr(made, keyword, value)
     return made
 
@@ -50,18 +52,13 @@ def _capture(answer: Answer, picture: NamedPicture, number: int) -> SCImage:
 def _attributes(source: Source, picture: NamedPicture) -> Mapping[str, Any]:
     """Give what highdicom leaves out or takes from the clock (PS3.3, sections C.7.6.1, C.8.6.1 and C.8.6.2)."""
     known = {"BurnedInAnnotation": source.burned_in, "LossyImageCompression": "01" if source.lossy else ""}
-    # A chest has no laterality; of another or an unknown part of the body it has to be there, empty if unknown.
-    part: dict[str, Any] = {"BodyPartExamined": "CHEST"} if source.of_chest else {"Laterality": None}
     return {
         "ImageType": ["DERIVED", "SECONDARY"],
         "ConversionType": _WORKSTATION,
-        "DateOfSecondaryCapture": source.date,
-        "TimeOfSecondaryCapture": source.time,
-        "PatientOrientation": source.orientation.split("\\") if source.orientation else None,
+        "PatientOrientation": list(source.directions) or None,
         "DerivationDescription": plain(picture.title),
         "ImageComments": DISCLAIMER,
         "SourceImageSequence": [_reference(source)],
-        **part,
         **{keyword: value for keyword, value in known.items() if value},
     }
 

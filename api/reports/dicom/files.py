@@ -2,23 +2,29 @@
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from highdicom.base import SOPClass
 from pydicom import dcmwrite
+from pydicom.tag import Tag
 from pydicom.uid import UID
 
 from api.reports.dicom.attributes import keep_bytes
 from api.reports.dicom.source import Source
 from api.reports.dicom.texts import plain
-from api.reports.identity import uid_of
+from api.reports.identity import as_uid, device_id, uid_of
 from api.types import Receipt
 
 MANUFACTURER = "CXR Explain"
 _IMPLEMENTATION = UID("2.25.145231434153193509370104182399785615309")  # a UUID drawn once for this writer of files
 _LONGEST_VERSION_NAME, _LONGEST_STRING = 16, 64  # characters of SH and LO
-_MOMENTS = ("InstanceCreation", "Series", "Content")
+# From the clock, and not required: nobody knows when a retry's first answer was made. Of what highdicom says of itself,
+# it changes with its version.
+_LEFT_OUT = (
+    "InstanceCreationDate", "InstanceCreationTime", "DateOfSecondaryCapture", "TimeOfSecondaryCapture",
+    "ContributingEquipmentSequence",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +41,7 @@ class Answer:
     @property
     def device_uid(self) -> str:
         """Identifier of the gateway: the same for all answers of one version of it with one classifier."""
-        nothing = replace(
-            self.receipt, input_sha256="", keyed=False, other_models=(), parameters={}, label="", probability=0.0,
-            indeterminate=False, mac=None,
-        )  # fmt: skip
-        return uid_of(nothing, "dicom", "device")
+        return as_uid(device_id(self.receipt))
 
     def series(self, kind: str, number: int, description: str) -> Mapping[str, Any]:
         """Give highdicom's arguments that are the same for all objects of a series."""
@@ -56,12 +58,11 @@ class Answer:
         }
 
     def file(self, made: SOPClass) -> bytes:
-        """Write an object, with the patient, the study and the dates of the image."""
-        for moment in _MOMENTS:
-            setattr(made, f"{moment}Date", self.source.date)
-            setattr(made, f"{moment}Time", self.source.time)
-        # What highdicom says of itself changes with its version.
-        del made.ContributingEquipmentSequence
+        """Write an object, with the patient and the study of the image, dated like it."""
+        for keyword, value in (("ContentDate", self.source.date), ("ContentTime", self.source.time)):
+            setattr(made, keyword, value)
+        for keyword in _LEFT_OUT:
+            made.pop(Tag(keyword), None)
         for element in self.source.copied.elements():
             made[element.tag] = element
         keep_bytes(made)

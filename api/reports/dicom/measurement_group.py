@@ -1,6 +1,6 @@
 """The finding of an answer as a measurement group: TID 1410 with a region of the image, TID 1501 without (PS3.16)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,22 +23,27 @@ from highdicom.sr import (
     TrackingIdentifier,
 )
 
+from api.quality import HIDING_THE_PATIENTS_SIDES
 from api.reports.dicom import codes
 from api.reports.dicom.files import MANUFACTURER, Answer
 from api.reports.dicom.source import Source
 from api.reports.dicom.texts import plain, remarks, text_item
 from api.reports.pictures import NamedPicture
-from api.reports.receipt import canonical
-from api.types import POSITIVE_LABEL, AffectedRegion, OutlinedRegion, Receipt, Report, Side
+from api.reports.receipt import canonical, probability_of_pneumonia
+from api.reports.wording import Presence, presence_of
+from api.types import AffectedRegion, OutlinedRegion, Receipt, Report, Side
 
 Group = PlanarROIMeasurementsAndQualitativeEvaluations | MeasurementsAndQualitativeEvaluations
 
 _DIGITS = 2  # of per cent: as many as in the receipt
+_STANDARD = ("L", "F")  # where rows and columns run in an image hung as usual: to the patient's left, to the feet
+_PRESENCE: Mapping[Presence, CodedConcept] = {
+    "present": codes.PRESENT,
+    "absent": codes.ABSENT,
+    "indeterminate": codes.INDETERMINATE,
+}
 _STEPS_PER_PIXEL = 8  # of an outline: batching moves its last bits, and single precision holds eighths
 _PATIENTS_SIDES: dict[Side, CodedConcept] = {"image_left": codes.RIGHT, "image_right": codes.LEFT}
-_HIDING_THE_PATIENTS_SIDES = frozenset(
-    ("rotated", "mirrored", "lateral", "inverted", "not_a_chest_radiograph", "not_a_radiograph", "other_body_part")
-)
 # The rows of both templates in their order, which is significant; highdicom appends in another.
 _ROWS = (
     "112039", "112040", "121071", "363698007", "111001", "111003", "122405", "111002", "111030", "130401", "111012",
@@ -52,15 +57,16 @@ def group_of(answer: Answer, report: Report, captures: Sequence[tuple[NamedPictu
     No region is given where pneumonia is absent, as a viewer would draw it like a finding.
     """
     presence = presence_of(answer.receipt)
-    region = None if presence is codes.ABSENT else report.affected_region
-    laterality = None if region is None else laterality_of(report)
+    region = None if presence == "absent" else report.affected_region
+    # Of a finding that nobody asserts, no side can be.
+    laterality = laterality_of(report, answer.source) if region and presence == "present" else None
     stated: dict[str, Any] = {
         "tracking_identifier": TrackingIdentifier(answer.uid("tracking"), "Pneumonia"),
         "finding_type": codes.PNEUMONIA,
         "finding_sites": [FindingSite(codes.LUNG, laterality)],
         "algorithm_id": _algorithm(answer.receipt, report.model.architecture),
         "measurements": [_certainty(answer.receipt)],
-        "qualitative_evaluations": [QualitativeEvaluation(codes.PRESENCE, presence)],
+        "qualitative_evaluations": [QualitativeEvaluation(codes.PRESENCE, _PRESENCE[presence])],
     }
     group: Group
     if region is None:
@@ -78,17 +84,14 @@ def group_of(answer: Answer, report: Report, captures: Sequence[tuple[NamedPictu
     return group
 
 
-def presence_of(receipt: Receipt) -> CodedConcept:
-    """Say whether pneumonia is present; NORMAL means that it is absent, and nothing else."""
-    if receipt.indeterminate:
-        return codes.INDETERMINATE
-    return codes.PRESENT if receipt.label == POSITIVE_LABEL else codes.ABSENT
-
-
 def certainty_of(receipt: Receipt) -> float:
-    """Give the probability of PNEUMONIA in percent, rounded as in the receipt."""
-    probability = receipt.probability if receipt.label == POSITIVE_LABEL else 1 - receipt.probability
-    return round(100 * probability, _DIGITS)
+    """Give the probability, in percent and rounded as in the receipt, of what is said of pneumonia.
+
+    It is that of PNEUMONIA where pneumonia is present or undetermined, that of NORMAL where it is absent: a viewer
+    shows it beside the presence, and "Absent, 9 %" would read as if it were most likely present.
+    """
+    probability = probability_of_pneumonia(receipt)
+    return round(100 * (1 - probability if presence_of(receipt) == "absent" else probability), _DIGITS)
 
 
 def _certainty(receipt: Receipt) -> Measurement:
@@ -98,15 +101,18 @@ def _certainty(receipt: Receipt) -> Measurement:
     return measurement
 
 
-def laterality_of(report: Report) -> CodedConcept | None:
+def laterality_of(report: Report, source: Source) -> CodedConcept | None:
     """Tell which of the patient's lungs the affected region lies in.
 
-    None if it lies in both, or if the image may not be hung as usual, with the patient's right on the viewer's left.
+    None if it lies in both, if the image does not say that it is hung as usual, with the patient's right on the
+    viewer's left (Patient Orientation, PS3.3, section C.7.6.1.1.1), or if something makes that doubtful.
     """
     region = None if report.assessment is None else report.assessment.affected_region
     if not isinstance(region, AffectedRegion) or len(region.sides) != 1 or report.quality is None:
         return None
-    return None if _HIDING_THE_PATIENTS_SIDES & {*report.quality.warnings} else _PATIENTS_SIDES[region.sides[0]]
+    hung_as_usual = tuple(direction[0] for direction in source.directions) == _STANDARD
+    hidden = HIDING_THE_PATIENTS_SIDES & {*report.quality.warnings}
+    return _PATIENTS_SIDES[region.sides[0]] if hung_as_usual and not hidden else None
 
 
 def _algorithm(receipt: Receipt, architecture: str) -> AlgorithmIdentification:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from pydicom import DataElement, Dataset
 from pydicom.datadict import dictionary_VR
@@ -13,58 +12,69 @@ from pydicom.uid import UID
 
 from api.errors import NotAcceptable
 from api.reports.dicom.attributes import (
-    Patterns,
+    Checks,
     character_set,
     copies,
     dataset_of,
     items_of,
     keep_bytes,
+    says_nothing,
+    spelled,
     value_of,
 )
+from api.reports.dicom.values import (
+    Check,
+    is_date,
+    is_name,
+    is_offset,
+    is_time,
+    long_string,
+    matching,
+    short_string,
+)
+from api.reports.identity import is_uid
 
 NO_DATE, NO_TIME = "19000101", "000000"  # where the image tells none
-_ANY = re.compile(rb"[^\x00-\x1a\x1c-\x1f\x7f]*")  # escape, 1B, switches between character sets
-_DATE = re.compile(rb"\d{8}")
-_TIME = re.compile(rb"([01]\d|2[0-3])([0-5]\d([0-5]\d(\.\d{1,6})?)?)?")
-_YES_OR_NO = re.compile(rb"YES|NO")
-_ORIENTATION = re.compile(rb"[APLRHF]{1,3}\\[APLRHF]{1,3}")
 # What is copied (PS3.3, sections C.7.1.1, C.7.2.1 and C.12.1), and what a value must look like; others are left out.
-_COPIED: Patterns = {
-    "PatientName": _ANY,
-    "PatientID": _ANY,
-    "IssuerOfPatientID": _ANY,
-    "PatientBirthDate": _DATE,
-    "PatientBirthTime": _TIME,
-    "PatientSex": re.compile(rb"[MFO]"),
-    "StudyDate": _DATE,
-    "StudyTime": _TIME,
-    "StudyID": _ANY,
-    "StudyDescription": _ANY,
-    "AccessionNumber": _ANY,
-    "ReferringPhysicianName": _ANY,
-    "TimezoneOffsetFromUTC": re.compile(rb"[+-]\d{4}"),
+_COPIED: Checks = {
+    "PatientName": is_name,
+    "PatientID": long_string,
+    "IssuerOfPatientID": long_string,
+    "PatientBirthDate": is_date,
+    "PatientBirthTime": is_time,
+    "PatientSex": matching("[MFO]"),
+    "StudyDate": is_date,
+    "StudyTime": is_time,
+    "StudyID": short_string,
+    "StudyDescription": long_string,
+    "AccessionNumber": short_string,
+    "ReferringPhysicianName": is_name,
+    "TimezoneOffsetFromUTC": is_offset,
 }
 _OTHER_IDS = "OtherPatientIDsSequence"
-_OTHER_ID: Patterns = {
-    "PatientID": _ANY,
-    "IssuerOfPatientID": _ANY,
-    "TypeOfPatientID": re.compile(rb"TEXT|RFID|BARCODE"),
+_OTHER_ID: Checks = {
+    "PatientID": long_string,
+    "IssuerOfPatientID": long_string,
+    "TypeOfPatientID": matching("TEXT|RFID|BARCODE"),
 }
 _OPTIONAL = ("IssuerOfPatientID", "PatientBirthTime", "StudyDescription", "TimezoneOffsetFromUTC")
 _ALWAYS_THERE = frozenset(Tag(keyword) for keyword in _COPIED if keyword not in _OPTIONAL)  # type 2: even if empty
 _MOMENTS = ("Acquisition", "Content", "Series", "Study")
-_UID = re.compile(rb"(?=.{1,64}$)(0|[1-9]\d*)(\.(0|[1-9]\d*))+")
+_IS_YES_OR_NO = matching("YES|NO")
+_IS_ORIENTATION = matching(r"[APLRHF]{1,3}\\[APLRHF]{1,3}")
 _IMAGE = re.compile(r"(?!DICOS|Eddy).*Image Storage")  # others of that name are not medical
+# JPEG of 8 and 12 bits; and those that can do without loss, unless the image says that it was (PS3.5, section 8.2).
+_ALWAYS_LOSSY = frozenset(("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"))
+_MOSTLY_LOSSY = frozenset(("1.2.840.10008.1.2.4.81", "1.2.840.10008.1.2.4.91", "1.2.840.10008.1.2.4.203"))
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """The image that an answer is about.
 
-    `date` and `time` are when it was taken, as DICOM writes them. `orientation` is that of its rows and columns, and
-    `burned_in` says YES or NO to whether its pixels name the patient; both are empty where it is unknown. With
-    `of_chest`, it says that it shows a chest; with `lossy`, that it has been compressed with loss. `copied` are the
-    attributes of patient and study.
+    `date` and `time` are when it was taken, as DICOM writes them. `directions` are those of its rows and columns, such
+    as L and F, and `burned_in` says YES or NO to whether its pixels name the patient; both are empty if unknown. With
+    `lossy`, it has been compressed with loss. `copied` are the attributes of patient and study.
     """
 
     study_uid: str
@@ -73,9 +83,8 @@ class Source:
     instance_uid: str
     date: str
     time: str
-    orientation: str
+    directions: tuple[str, ...]
     burned_in: str
-    of_chest: bool
     lossy: bool
     copied: Dataset = field(repr=False)
 
@@ -87,7 +96,9 @@ def read_source(header: Dataset) -> Source:
     ------
     NotAcceptable
         Nothing can refer to the image: one of its identifiers is missing or none, or its class is not that of an image.
+        Or the patient's identifier cannot be copied, so that the answer would name nobody in the study of somebody.
     """
+    _check_patient_id(header)
     date, time = _taken(header)
     return Source(
         study_uid=_uid(header, "StudyInstanceUID"),
@@ -96,10 +107,9 @@ def read_source(header: Dataset) -> Source:
         instance_uid=_uid(header, "SOPInstanceUID"),
         date=date,
         time=time,
-        orientation=_matching(header, "PatientOrientation", _ORIENTATION),
-        burned_in=_matching(header, "BurnedInAnnotation", _YES_OR_NO),
-        of_chest=value_of(header, "BodyPartExamined") == b"CHEST",
-        lossy=value_of(header, "LossyImageCompression") == b"01",
+        directions=tuple(filter(None, _checked(header, "PatientOrientation", _IS_ORIENTATION).split("\\"))),
+        burned_in=_checked(header, "BurnedInAnnotation", _IS_YES_OR_NO),
+        lossy=_is_lossy(header),
         copied=dataset_of(_of_patient_and_study(header)),
     )
 
@@ -124,14 +134,24 @@ def _other_id(item: Dataset) -> Dataset | None:
     return copied if "PatientID" in copied and "TypeOfPatientID" in copied else None
 
 
+def _check_patient_id(header: Dataset) -> None:
+    if says_nothing(header, "PatientID") or long_string(spelled(header, "PatientID") or "\\"):
+        return
+    raise NotAcceptable(
+        "DICOM objects can only answer an image whose PatientID is empty or one text of at most 64 characters without "
+        "control characters. Received: another PatientID. Send the image with a valid one, or accept application/json "
+        "or application/fhir+json."
+    )
+
+
 def _uid(header: Dataset, keyword: str) -> str:
-    uid = value_of(header, keyword)
-    if not _UID.fullmatch(uid):
+    uid = spelled(header, keyword)
+    if not is_uid(uid):
         raise NotAcceptable(
             f"DICOM objects can only answer an image that they can refer to. Received: an image whose {keyword} is "
             "missing or invalid. Send it with its identifiers, or accept application/json or application/fhir+json."
         )
-    return uid.decode("ascii")
+    return uid
 
 
 def _image_class(header: Dataset) -> str:
@@ -144,27 +164,32 @@ def _image_class(header: Dataset) -> str:
     return str(uid)
 
 
+def _is_lossy(header: Dataset) -> bool:
+    """Tell whether the image was compressed with loss; not every writer says so as it should."""
+    declared = value_of(header, "LossyImageCompression")
+    syntax = spelled(getattr(header, "file_meta", Dataset()), "TransferSyntaxUID")
+    return declared == b"01" or syntax in _ALWAYS_LOSSY or (syntax in _MOSTLY_LOSSY and declared != b"00")
+
+
 def _taken(header: Dataset) -> tuple[str, str]:
     """Give the date and time of the acquisition; of the content, the series or the study where that is not told."""
-    moment = value_of(header, "AcquisitionDateTime")
-    pairs = [(moment[:8], re.split(rb"[+-]", moment[8:])[0])]
-    pairs += [(value_of(header, f"{of}Date"), value_of(header, f"{of}Time")) for of in _MOMENTS]
-    for date, time in pairs:
-        if _is_date(date):
-            return date.decode("ascii"), time.decode("ascii") if _TIME.fullmatch(time) else NO_TIME
+    for date, time in _told(header):
+        if is_date(date):
+            return date, time if is_time(time) else NO_TIME
     return NO_DATE, NO_TIME
 
 
-def _is_date(value: bytes) -> bool:
-    if not _DATE.fullmatch(value):
-        return False
-    try:
-        datetime.strptime(value.decode("ascii"), "%Y%m%d")
-    except ValueError:
-        return False
-    return True
+def _told(header: Dataset) -> Iterator[tuple[str, str]]:
+    """List dates and times in the time zone that is copied, or in one that is not told."""
+    moment, zone = spelled(header, "AcquisitionDateTime"), _checked(header, "TimezoneOffsetFromUTC", is_offset)
+    local = re.split("[+-]", moment)[0]
+    offset = moment[len(local) :]
+    if offset == zone or not offset or not zone:
+        yield local[:8], local[8:]
+    for of in _MOMENTS:
+        yield spelled(header, f"{of}Date"), spelled(header, f"{of}Time")
 
 
-def _matching(header: Dataset, keyword: str, pattern: re.Pattern[bytes]) -> str:
-    value = value_of(header, keyword)
-    return value.decode("ascii") if pattern.fullmatch(value) else ""
+def _checked(header: Dataset, keyword: str, is_valid: Check) -> str:
+    value = spelled(header, keyword)
+    return value if is_valid(value) else ""

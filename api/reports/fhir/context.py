@@ -1,16 +1,12 @@
 """What all resources of one answer share: their ids, whom they are about, when and on what study."""
 
-import re
 from dataclasses import dataclass
 
 from api.reports.fhir.codes import ACCESSION, AI_ASSERTED
 from api.reports.fhir.elements import Json, concept, logical_reference
 from api.reports.fhir.subject import subject_reference
-from api.reports.identity import uuid_of
-from api.types import Receipt, Report, Study
-
-_UID = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+")
-_LONGEST_UID = 64  # PS3.5, section 9.1
+from api.reports.identity import device_id, is_uid, uuid_of
+from api.types import Report, Study
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +24,7 @@ class Context:
     @property
     def device_id(self) -> str:
         """The id of the software with its model: the same for all answers that it gives."""
-        receipt = self.report.receipt
-        software = Receipt(
-            input_sha256="",
-            keyed=False,
-            model=receipt.model,
-            other_models=(),
-            parameters={},
-            service_version=receipt.service_version,
-            label="",
-            probability=0.0,
-            indeterminate=False,
-        )
-        return str(uuid_of(software, "fhir", "Device", self.report.model.architecture))
+        return str(device_id(self.report.receipt))
 
     @property
     def meta(self) -> Json:
@@ -62,7 +46,7 @@ class Context:
     def imaging_studies(self) -> list[Json]:
         """The study of the radiograph, by its UID. What is no UID may be anything, and is left out."""
         uid = self._study.instance_uid
-        if len(uid) > _LONGEST_UID or not _UID.fullmatch(uid):
+        if not is_uid(uid):
             return []
         return [logical_reference("ImagingStudy", {"system": "urn:dicom:uid", "value": f"urn:oid:{uid}"})]
 

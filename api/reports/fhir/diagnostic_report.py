@@ -6,8 +6,8 @@ from api.reports.fhir.elements import Json, concept, elements, narrative
 from api.reports.fhir.media import media_id
 from api.reports.fhir.observations import finding_id, score_id
 from api.reports.fhir.verdict import verdict_of
-from api.reports.fhir.wording import conclusion_of
 from api.reports.pictures import pictures_of
+from api.reports.wording import conclusion_of
 
 
 def report_id(context: Context) -> str:

@@ -5,10 +5,9 @@ from api.reports.fhir.context import Context, link
 from api.reports.fhir.elements import Json, concept, elements, narrative
 from api.reports.fhir.verdict import verdict_of
 from api.reports.fhir.wording import notes_of
+from api.reports.receipt import probability_of_pneumonia
 from api.reports.wording import number, rule_of
-from api.types import POSITIVE_LABEL, Prediction
-
-_DIGITS = 4  # of a probability, as in receipts
+from api.types import Prediction
 
 
 def score_id(context: Context) -> str:
@@ -24,7 +23,7 @@ def finding_id(context: Context) -> str:
 def score(context: Context) -> Json:
     """Give the calibrated probability of pneumonia, 0 to 1, with what decides."""
     prediction = context.report.prediction
-    probability = round(prediction.probabilities[POSITIVE_LABEL], _DIGITS)
+    probability = probability_of_pneumonia(context.report.receipt)
     return _observation(
         context,
         score_id(context),

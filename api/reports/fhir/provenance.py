@@ -19,7 +19,6 @@ def receipt(context: Context) -> Json:
     return {
         "resourceType": "Binary",
         "id": _receipt_id(context),
-        "meta": context.meta,
         "contentType": "application/json",
         "data": b64encode(data).decode("ascii"),
     }

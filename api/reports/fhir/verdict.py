@@ -1,5 +1,6 @@
 """What a prediction says of pneumonia: present, absent or indeterminate, in words and in codes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from api.reports.fhir.codes import (
@@ -12,7 +13,8 @@ from api.reports.fhir.codes import (
     UNDETERMINED,
     Code,
 )
-from api.types import POSITIVE_LABEL, Prediction
+from api.reports.wording import Presence, presence_of
+from api.types import Prediction
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,13 @@ class Verdict:
         return f"Pneumonia {self.word.lower()}"
 
 
-_PRESENT = Verdict("Present", PRESENT, POSITIVE, (PNEUMONIA,))
-_ABSENT = Verdict("Absent", ABSENT, NEGATIVE)
-_INDETERMINATE = Verdict("Indeterminate", UNDETERMINED, INDETERMINATE)
+_VERDICTS: Mapping[Presence, Verdict] = {
+    "present": Verdict("Present", PRESENT, POSITIVE, (PNEUMONIA,)),
+    "absent": Verdict("Absent", ABSENT, NEGATIVE),
+    "indeterminate": Verdict("Indeterminate", UNDETERMINED, INDETERMINATE),
+}
 
 
 def verdict_of(prediction: Prediction) -> Verdict:
-    """Read a prediction. NORMAL means that pneumonia is absent, and nothing else."""
-    if prediction.indeterminate:
-        return _INDETERMINATE
-    return _PRESENT if prediction.label == POSITIVE_LABEL else _ABSENT
+    """Read a prediction."""
+    return _VERDICTS[presence_of(prediction)]

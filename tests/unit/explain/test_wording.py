@@ -10,6 +10,7 @@ from api.explain import METHODS
 from api.explain.occlusion import SCALE as OCCLUSION_SCALE
 from api.explain.trust import assess
 from api.explain.wording import listed
+from api.quality import HIDING_THE_PATIENTS_SIDES
 from api.types import Assessment, Finding, Judged, MapTests, OcclusionFinding, Subject
 from tests.unit.explain.evidence_by_hand import block
 from tests.unit.explain.findings_by_hand import (
@@ -144,15 +145,26 @@ def test_without_lungs_no_place_is_named_and_no_contradiction_denied(
         ("lateral", "the image seems to be taken from the side"),
         ("lungs_not_found", "no lungs were found in the image"),
         ("not_a_chest_radiograph", "the image does not look like a chest radiograph"),
+        ("mirrored", "the image is said to be mirrored"),
+        ("orientation_unknown", "how the image is oriented is not clear"),
+        ("not_a_radiograph", "the image is said to be no radiograph"),
+        ("other_body_part", "the image is said to show another part of the body"),
     ],
 )
 def test_a_picture_of_which_the_gate_warns_is_to_be_trusted_little(warning: str, words: str) -> None:
     text = told(AGREEING, answer("PNEUMONIA", warning), tests={"grad_cam": MapTests(0.1)})
     assert f"Trust this little: {words}; Grad-CAM changes" in text
     assert "the patient's" not in text
-    assert ("third" in text) is (warning in ("inverted", "lateral"))
+    assert ("third" in text) is (warning not in ("rotated", "not_a_chest_radiograph", "lungs_not_found"))
     assert ("No lungs were found in the image, so" in text) is (warning == "lungs_not_found")
     assert words in told({"grad_cam": coarse(NOTHING)}, answer("PNEUMONIA", warning))
+
+
+@pytest.mark.parametrize("warning", sorted(HIDING_THE_PATIENTS_SIDES))
+def test_no_side_of_the_patient_is_named_where_it_is_in_doubt(warning: str) -> None:
+    text = told(AGREEING, answer("PNEUMONIA", warning))
+    assert "the left of the image" in text and "the patient's" not in text
+    assert "Trust this little: " in text
 
 
 def test_a_picture_that_is_merely_unlike_the_training_data_keeps_its_sides() -> None:

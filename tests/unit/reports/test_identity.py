@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.uid import UID
 
-from api.reports.identity import uid_of, uuid_of
+from api.reports.identity import as_uid, device_id, is_uid, uid_of, uuid_of
 from api.reports.receipt import canonical
 from api.types import ModelRecord, Receipt
 
@@ -74,6 +74,52 @@ def test_whatever_else_changes_changes_every_id(change: dict[str, Any]) -> None:
     changed = replace(RECEIPT, **change)
     assert uuid_of(changed) != uuid_of(RECEIPT)
     assert uid_of(changed, "report") != uid_of(RECEIPT, "report")
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"input_sha256": "13" * 32, "keyed": True, "mac": "00" * 32}, True),
+        ({"label": "NORMAL", "probability": 0.6, "indeterminate": True}, True),
+        ({"other_models": (), "parameters": {}}, True),
+        ({"service_version": "1.0.1"}, False),
+        ({"model": ModelRecord("classifier", "2", "ab" * 32)}, False),
+        ({"model": ModelRecord("classifier", "1", "ac" * 32)}, False),
+        ({"model": ModelRecord("other", "1", "ab" * 32)}, False),
+    ],
+)
+def test_a_device_is_a_version_of_the_service_with_a_model(change: dict[str, Any], same: bool) -> None:
+    assert (device_id(replace(RECEIPT, **change)) == device_id(RECEIPT)) is same
+    assert is_uid(as_uid(device_id(RECEIPT)))
+
+
+@pytest.mark.parametrize("text", ["1.2", "0.0", "2.25.340282366920938463463374607431768211455", "2." + "1" * 62])
+def test_what_is_a_uid(text: str) -> None:
+    assert is_uid(text)
+    assert UID(text).is_valid
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "2",
+        "2.",
+        ".2",
+        "3.1",
+        "12.1",
+        "2.25.47110.02",
+        "02.25",
+        "1..2",
+        "1.2.",
+        "1.2 ",
+        "1.2\n",
+        "1.x",
+        "2." + "1" * 63,
+    ],
+)
+def test_what_is_no_uid(text: str) -> None:
+    assert not is_uid(text)
 
 
 def test_names_tell_the_things_in_an_answer_apart() -> None:

@@ -7,12 +7,13 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 
 import pytest
 
 from api.http.schemas.receipt import ReceiptOut
-from api.reports.receipt import as_document, canonical, write_receipt
+from api.reports.receipt import as_document, canonical, probability_of_pneumonia, write_receipt
 from api.types import ModelRecord, Prediction, Receipt
 from tests.conftest import missing
 
@@ -103,3 +104,17 @@ def test_noise_in_the_last_bits_of_the_answer_does_not_show() -> None:
 
 def test_models_that_took_part_are_in_one_order() -> None:
     assert written().other_models == (LUNGS, IMPORTANCE)
+    by_name = (ModelRecord("a", "9", "ff"), ModelRecord("b", "5", "00"), ModelRecord("c", "7", None))
+    for others in permutations(by_name):  # names tell the order, and neither versions nor digests
+        receipt = write_receipt(DATA, [CLASSIFIER, *others], {}, PREDICTION, service_version="1.2.3")
+        assert receipt.other_models == by_name
+
+
+@pytest.mark.parametrize(
+    ("label", "probability", "expected"),
+    [("PNEUMONIA", 0.9712, "0.9712"), ("NORMAL", 0.9123, "0.0877"), ("NORMAL", 1, "0"), ("PNEUMONIA", 1, "1")],
+)
+def test_the_probability_of_pneumonia_has_the_decimals_of_the_receipt(
+    label: str, probability: float, expected: str
+) -> None:
+    assert str(probability_of_pneumonia(replace(written(), label=label, probability=probability))) == expected

@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 from pydicom import Dataset, dcmread
 
+from api.imaging.dicom.tags import read_acquisition
 from api.types import (
-    Acquisition,
     AffectedRegion,
     Assessment,
     BoundingBox,
@@ -91,7 +91,7 @@ def report(
     assessment = Assessment(None, region if outlined else "methods disagree", {}, TRUST)
     return Report(
         model=ModelIdentity("classifier", "3", "resnet50"),
-        radiograph=Radiograph(LEVELS, "dicom", 8, DicomSource(header_, Acquisition(), Study())),
+        radiograph=Radiograph(LEVELS, "dicom", 8, DicomSource(header_, read_acquisition(header_), Study())),
         prediction=Prediction(made.label, made.probability, made.indeterminate, {}, 0.4, 0.6),
         quality=None if warnings is None else Quality(True, 0.99, warnings),
         explanations=explanations,

@@ -1,14 +1,34 @@
 import io
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 from pydicom import Dataset, dcmread
+from pydicom.uid import (
+    HTJ2K,
+    JPEG2000,
+    UID,
+    ExplicitVRLittleEndian,
+    HTJ2KLossless,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
+)
 
 from api.reports.dicom import dicom_objects
 from api.reports.pictures import pictures_of
 from api.types import DISCLAIMER, EncodedImage, Report
+from tests.dicom_files import coded
 from tests.unit.reports.dicom.reports_by_hand import all_methods, default_methods, header, report
+
+LOSSLESS = (RLELossless, JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless, HTJ2KLossless)
+LOSSY = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless, JPEG2000, HTJ2K)
 
 
 def captures(answered: Report) -> list[Dataset]:
@@ -77,15 +97,41 @@ def test_orientation_and_burned_in_annotation_are_those_of_the_image_where_it_te
     assert "BurnedInAnnotation" not in untold
 
 
-def test_a_chest_has_no_laterality_and_another_part_an_unknown_one() -> None:
-    (chest, _) = captures(report(explanations=default_methods()))
-    assert chest.BodyPartExamined == "CHEST" and "Laterality" not in chest
-    (unknown, _) = captures(report(header(BodyPartExamined=None), default_methods()))
-    assert "BodyPartExamined" not in unknown and unknown.Laterality == ""
+CHEST, KNEE = coded("816094009", "SCT", "Chest"), coded("72696002", "SCT", "Knee")
 
 
-def test_what_was_compressed_with_loss_stays_marked() -> None:
-    (lossy, _) = captures(report(header(LossyImageCompression="01"), default_methods()))
-    assert lossy.LossyImageCompression == "01"
-    (lossless, _) = captures(report(header(LossyImageCompression="00"), default_methods()))
-    assert "LossyImageCompression" not in lossless
+@pytest.mark.parametrize(
+    ("attributes", "of_chest"),
+    [
+        ({}, True),
+        ({"BodyPartExamined": "THORAX"}, True),
+        ({"BodyPartExamined": None, "AnatomicRegionSequence": [CHEST]}, True),
+        ({"BodyPartExamined": None, "AnatomicRegionSequence": [KNEE]}, False),
+        ({"BodyPartExamined": None}, False),
+    ],
+    ids=["chest", "thorax", "coded as chest", "coded as knee", "unknown"],
+)
+def test_a_chest_has_no_laterality_and_another_part_an_unknown_one(attributes: dict[str, Any], of_chest: bool) -> None:
+    for made in captures(report(header(**attributes), default_methods())):
+        assert made.get("BodyPartExamined") == ("CHEST" if of_chest else None)
+        assert ("Laterality" in made) is not of_chest
+        assert not made.get("Laterality")
+
+
+@pytest.mark.parametrize(
+    ("syntax", "declared", "lossy"),
+    [
+        (ExplicitVRLittleEndian, None, False),
+        (ExplicitVRLittleEndian, "00", False),
+        (ExplicitVRLittleEndian, "01", True),
+        *((syntax, None, True) for syntax in LOSSY),
+        *((syntax, "01", True) for syntax in LOSSY),
+        *((syntax, "00", syntax in (JPEGBaseline8Bit, JPEGExtended12Bit)) for syntax in LOSSY),
+        *((syntax, None, False) for syntax in LOSSLESS),
+    ],
+)
+def test_what_was_compressed_with_loss_stays_marked(syntax: UID, declared: str | None, lossy: bool) -> None:
+    source = header(LossyImageCompression=declared)
+    source.file_meta.TransferSyntaxUID = syntax
+    for made in captures(report(source, default_methods())):
+        assert made.get("LossyImageCompression") == ("01" if lossy else None)

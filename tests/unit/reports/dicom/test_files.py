@@ -33,6 +33,7 @@ ANSWERS: dict[str, Report] = {
         explanations=all_methods(), outlined=True, made=receipt("NORMAL", 0.61, indeterminate=True), warnings=None
     ),
     "unusual": report(explanations=all_methods(), outlined=True, warnings=("rotated", "view_unknown")),
+    "lossy": report(header(LossyImageCompression="01"), all_methods()),
     "keyed": report(explanations=default_methods(), made=receipt(keyed=True, mac="12" * 32)),
     "Japanese": report(header(**JAPANESE), all_methods()),
     "Chinese": report(header(**CHINESE), all_methods()),

@@ -8,6 +8,7 @@ from pydicom import Dataset, dcmread
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
+from api.quality import HIDING_THE_PATIENTS_SIDES
 from api.reports.dicom import dicom_objects
 from api.reports.pictures import pictures_of
 from api.reports.receipt import as_document
@@ -61,7 +62,7 @@ UNSURE = receipt("NORMAL", 0.6, indeterminate=True)
 
 @pytest.mark.parametrize(
     ("made", "presence", "certainty"),
-    [(receipt(), "52101004", "97.04"), (NORMAL, "272519000", "8.77"), (UNSURE, "371934000", "40.0")],
+    [(receipt(), "52101004", "97.04"), (NORMAL, "272519000", "91.23"), (UNSURE, "371934000", "40.0")],
 )
 def test_it_says_whether_there_is_pneumonia_and_how_certainly(made: Any, presence: str, certainty: str) -> None:
     found = group(report(made=made))
@@ -71,6 +72,21 @@ def test_it_says_whether_there_is_pneumonia_and_how_certainly(made: Any, presenc
     assert str(measured.NumericValue) == certainty
     assert measured.MeasurementUnitsCodeSequence[0].CodeValue == "%"
     assert "FloatingPointValue" not in measured
+
+
+@pytest.mark.parametrize(
+    ("made", "meant"),
+    [
+        (receipt(), "The certainty is the calibrated probability of pneumonia in percent. PNEUMONIA from"),
+        (NORMAL, "The certainty is that of the absence: the calibrated probability of no pneumonia in percent. PNEU"),
+        (UNSURE, "The certainty is the calibrated probability of pneumonia in percent; it decides nothing here. PNEU"),
+    ],
+)
+def test_the_comment_says_of_what_the_certainty_is_and_whether_anything_is_decided(made: Any, meant: str) -> None:
+    (comment,) = texts(group(report(made=made)), "121106")
+    assert comment.startswith(meant)
+    assert "Close to the threshold pneumonia is undetermined, whatever the label" in comment
+    assert ("as it is here" in comment) is made.indeterminate
 
 
 def test_it_is_complete_preliminary_and_unverified() -> None:
@@ -134,24 +150,57 @@ def test_no_region_is_given_where_pneumonia_is_absent() -> None:
 LEFT, RIGHT = ("7771000", "SCT"), ("24028007", "SCT")
 
 
+def sites(answered: Report) -> list[tuple[str, str]]:
+    """The side of the lung that is coded, if any."""
+    (site,) = items(group(answered), "363698007")
+    assert code_of(site) == ("39607008", "SCT")
+    return [code_of(item) for item in site.get("ContentSequence", [])]
+
+
 @pytest.mark.parametrize(
     ("sides", "warnings", "expected"),
     [
-        (("image_left",), (), RIGHT),
-        (("image_right",), ("view_unknown", "unlike_training_data"), LEFT),
-        (("image_left", "image_right"), (), None),
-        (("image_left",), None, None),
-        *((("image_left",), (code,), None) for code in ("rotated", "mirrored", "lateral", "inverted")),
-        (("image_left",), ("not_a_chest_radiograph",), None),
+        (("image_left",), (), [RIGHT]),
+        (("image_right",), ("view_unknown", "unlike_training_data"), [LEFT]),
+        (("image_left", "image_right"), (), []),
+        (("image_left",), None, []),
+        *((("image_left",), (code,), []) for code in sorted(HIDING_THE_PATIENTS_SIDES)),
     ],
 )
 def test_the_side_is_the_patients_and_told_only_of_an_image_hung_as_usual(
-    sides: Any, warnings: tuple[str, ...] | None, expected: tuple[str, str] | None
+    sides: Any, warnings: tuple[str, ...] | None, expected: list[tuple[str, str]]
 ) -> None:
-    found = group(report(explanations=all_methods(), outlined=True, sides=sides, warnings=warnings))
-    (site,) = items(found, "363698007")
-    assert code_of(site) == ("39607008", "SCT")
-    assert [code_of(item) for item in site.get("ContentSequence", [])] == ([] if expected is None else [expected])
+    answered = report(explanations=all_methods(), outlined=True, sides=sides, warnings=warnings)
+    assert sites(answered) == expected
+    assert len(items(group(answered), "111030")) == 1  # the outline tells the place
+
+
+@pytest.mark.parametrize(
+    ("orientation", "expected"),
+    [
+        (["L", "F"], [RIGHT]),
+        (["LF", "FR"], [RIGHT]),
+        (None, []),
+        ("", []),
+        ("L", []),
+        (["R", "F"], []),
+        (["L", "H"], []),
+        (["A", "F"], []),
+        (["FL", "LF"], []),
+        (["L", "F", "A"], []),
+    ],
+)
+def test_the_side_is_told_only_where_the_image_says_how_it_is_hung(
+    orientation: Any, expected: list[tuple[str, str]]
+) -> None:
+    source = header(PatientOrientation=orientation)
+    assert sites(report(source, explanations=all_methods(), outlined=True)) == expected
+
+
+def test_of_what_is_undetermined_no_side_is_told() -> None:
+    for label in ("NORMAL", "PNEUMONIA"):
+        made = receipt(label, 0.6, indeterminate=True)
+        assert sites(report(explanations=all_methods(), outlined=True, made=made)) == []
 
 
 def test_every_picture_is_an_explanation_with_the_type_that_there_is_a_code_for() -> None:
@@ -186,12 +235,35 @@ def test_the_silhouette_sign_is_not_reported_but_the_region_and_the_methods_name
 def test_words_say_how_far_to_trust_it_what_is_unusual_and_what_it_is_not_for() -> None:
     document = read(report(explanations=default_methods(), warnings=("rotated",)))
     (evaluations,) = items(document, "C0034375")
-    assert texts(evaluations, "121111") == [TRUST]
+    assert texts(evaluations, "121111") == [
+        "Pneumonia present (PNEUMONIA). The probability of pneumonia is 0.9704, the decision threshold 0.4. "
+        f"{TRUST} The image seems to be rotated. {DISCLAIMER}"
+    ]
     assert texts(evaluations, "111101") == ["The image seems to be rotated."]
     assert texts(evaluations, "121106") == [DISCLAIMER]
     (unexplained,) = items(read(report(made=UNSURE)), "C0034375")
-    assert texts(unexplained, "121111") == ["The model says NORMAL (indeterminate)."]
     assert texts(unexplained, "111101") == ["Nothing unusual was noticed."]
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (receipt(), "Pneumonia present (PNEUMONIA). The probability of pneumonia is 0.9704, the"),
+        (
+            NORMAL,
+            "Pneumonia absent (NORMAL). Nothing is said about other findings. The probability of pneumonia is 0.0877, "
+            "the",
+        ),
+        (
+            UNSURE,
+            "Pneumonia indeterminate (NORMAL). The probability is too close to the decision threshold to rely on the "
+            "label. The probability of pneumonia is 0.4, the",
+        ),
+    ],
+)
+def test_without_explanations_the_summary_says_what_was_found_and_how_surely(made: Any, said: str) -> None:
+    (evaluations,) = items(read(report(made=made)), "C0034375")
+    assert texts(evaluations, "121111") == [f"{said} decision threshold 0.4. {DISCLAIMER}"]
 
 
 def test_the_certainty_is_explained_with_threshold_and_prevalence() -> None:

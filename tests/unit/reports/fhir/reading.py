@@ -10,7 +10,7 @@ Json = dict[str, Any]
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _STRING = re.compile(r"[ \r\n\t\S]+")
 _BINARY = re.compile(r"([0-9a-zA-Z+/=]{4})+")
-_CANNOT_BE_TAGGED = {"Device", "Provenance"}
+_ASSERTS_NOTHING = {"Device", "Provenance", "Binary"}
 
 
 def resources(bundle: Json, kind: str) -> list[Json]:
@@ -87,7 +87,7 @@ def check_resources(bundle: Json) -> None:
     for entry in bundle["entry"]:
         held = entry["resource"]
         kind = held["resourceType"]
-        assert ("meta" in held) == (kind not in _CANNOT_BE_TAGGED)
+        assert ("meta" in held) == (kind not in _ASSERTS_NOTHING)
         assert ("text" in held) == (kind != "Binary")  # dom-6, and a Binary is no DomainResource
         assert "issued" not in held
         for path, value in elements(held):

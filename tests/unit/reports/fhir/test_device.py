@@ -1,6 +1,10 @@
 from dataclasses import replace
 
+from api.reports.dicom.files import Answer
+from api.reports.dicom.source import read_source
 from api.reports.fhir import fhir_bundle
+from api.reports.identity import as_uid, device_id
+from tests.unit.reports.dicom.reports_by_hand import header
 from tests.unit.reports.fhir.answers import report
 from tests.unit.reports.fhir.reading import codes, resource
 
@@ -24,6 +28,13 @@ def test_the_device_belongs_to_no_patient_and_names_no_input() -> None:
     device = resource(fhir_bundle(report(), "Patient/123"), "Device")
     assert "patient" not in device
     assert "ab" * 32 not in str(device)
+
+
+def test_the_device_is_the_one_that_observes_in_dicom() -> None:
+    observer = Answer(read_source(header()), report().receipt).device_uid
+    assert observer == as_uid(device_id(report().receipt))
+    device = resource(fhir_bundle(report(), None), "Device")
+    assert observer == f"2.25.{int(device['id'].replace('-', ''), 16)}"
 
 
 def test_a_model_published_without_a_digest_is_not_identified() -> None:

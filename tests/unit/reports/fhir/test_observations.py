@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -54,13 +55,28 @@ def test_the_finding_is_present_absent_or_undetermined(
     ]
 
 
-def test_the_score_says_how_it_decides_and_what_it_assumes() -> None:
-    score, _ = observations()
-    (limit,) = score["referenceRange"]
-    assert limit == {
-        "text": "PNEUMONIA from the decision threshold of 0.4 on; below it NORMAL, that is, pneumonia absent."
-    }
+RULE = (
+    "PNEUMONIA from the decision threshold of 0.4 on; below it NORMAL, that is, pneumonia absent. "
+    "Close to the threshold pneumonia is undetermined, whatever the label"
+)
+
+
+@pytest.mark.parametrize(("indeterminate", "rule"), [(False, f"{RULE}."), (True, f"{RULE}, as it is here.")])
+def test_the_score_says_how_it_decides_and_what_it_assumes(indeterminate: bool, rule: str) -> None:
+    score, _ = observations(probability=0.39, indeterminate=indeterminate)
+    assert score["referenceRange"] == [{"text": rule}]
+    assert f"<p>Probability of pneumonia: 0.39. {rule}</p>" in score["text"]["div"]
     assert score["note"][-1] == {"text": "The probability assumes that 0.6 of the radiographs show pneumonia."}
+
+
+def test_the_score_is_that_of_the_receipt_to_the_last_decimal() -> None:
+    """Half-way between two decimals, noise of batching could round it otherwise than the receipt."""
+    answer = report(0.39)
+    elsewhere = replace(answer, receipt=replace(answer.receipt, probability=0.6101))
+    bundle = fhir_bundle(elsewhere, None)
+    score, _ = score_and_finding(bundle)
+    assert score["valueQuantity"]["value"] == 0.3899
+    assert "The probability of pneumonia is 0.3899," in resource(bundle, "DiagnosticReport")["conclusion"]
 
 
 def test_both_are_preliminary_observations_of_imaging_by_the_device() -> None:
@@ -111,6 +127,7 @@ TAG_CODES = (
     acquisition.MODALITY_UNKNOWN,
     acquisition.ROTATED,
     acquisition.MIRRORED,
+    acquisition.ORIENTATION_UNKNOWN,
     acquisition.BURNED_IN,
     acquisition.FOR_PROCESSING,
 )
