@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from pydicom.encaps import encapsulate
 from pydicom.uid import (
     JPEG2000,
     UID,
     DeflatedExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
     JPEGExtended12Bit,
@@ -19,7 +19,8 @@ from pydicom.uid import (
 )
 
 from tests.dicom_bytes import LEVELS, body, element, file_with, frame_of, tagged, with_frame
-from tests.dicom_files import Storage, dataset, radiograph_file
+from tests.dicom_files import Storage, dataset, radiograph_file, written
+from tests.jpeg_bytes import LOSSLESS, progressive, sequential
 
 COMPRESSED = (RLELossless, JPEGLSLossless, JPEG2000Lossless, JPEGBaseline8Bit)
 
@@ -82,6 +83,13 @@ def _lossless_jpeg_claiming(rows: int, columns: int) -> bytes:
     return head + tables + b"\xff\xda\0\x08\1\1\0\1\0\0" + bytes(1000) + b"\xff\xd9"
 
 
+def _two_frames() -> bytes:
+    made = dataset(LEVELS, Storage(8), PixelData=encapsulate([frame_of(JPEGLSLossless)] * 2))
+    made["PixelData"].VR = "OB"
+    made.file_meta.TransferSyntaxUID = JPEGLSLossless
+    return written(made)
+
+
 def _without_meta() -> bytes:
     return bytes(128) + b"DICM" + body(dataset(LEVELS))
 
@@ -96,9 +104,6 @@ _STRUCTURE: Mapping[str, Malformed] = {
     "text after the preamble": Malformed(lambda: bytes(128) + b"DICM" + b"this is no DICOM file" * 20),
     "zeros after the preamble": Malformed(lambda: bytes(128) + b"DICM" + bytes(5000)),
     "ones after the preamble": Malformed(lambda: bytes(128) + b"DICM" + b"\xff" * 5000),
-    "explicit elements said to be implicit": Malformed(
-        lambda: file_with(body(dataset(LEVELS)), ImplicitVRLittleEndian)
-    ),
     "elements said to be deflated": Malformed(lambda: file_with(body(dataset(LEVELS)), DeflatedExplicitVRLittleEndian)),
     "an element longer than the file": Malformed(
         lambda: file_with(element(0x0008, 0x0060, "OB", b"DX", 2**31) + body(dataset(LEVELS)))
@@ -118,7 +123,9 @@ _PIXELS: Mapping[str, Malformed] = {
     "empty pixels": Malformed(tagged(PixelData=b"")),
     "too few pixels": Malformed(tagged(PixelData=bytes(47 * 61))),
     "several frames": Malformed(tagged(NumberOfFrames="2", PixelData=bytes(47 * 61 * 4))),
+    "several frames, not counted": Malformed(tagged(NumberOfFrames=None, PixelData=bytes(47 * 61 * 4))),
     "several frames, one there": Malformed(tagged(NumberOfFrames="2")),
+    "several frames, compressed and not counted": Malformed(_two_frames),
     "several frames, compressed": Malformed(
         lambda: with_frame(frame_of(JPEGLSLossless), JPEGLSLossless, NumberOfFrames="3")
     ),
@@ -172,6 +179,15 @@ _COMPRESSED: Mapping[str, Malformed] = {
     },
     "a frame of 60000 x 60000 in JPEG Lossless": Malformed(
         lambda: with_frame(_lossless_jpeg_claiming(60000, 60000), JPEGLosslessSV1)
+    ),
+    "a frame without coded data in JPEG Lossless": Malformed(
+        lambda: with_frame(_lossless_jpeg_claiming(47, 61).replace(bytes(1000), b""), JPEGLosslessSV1)
+    ),
+    "a progressive frame in JPEG": Malformed(
+        lambda: with_frame(progressive(32), JPEGExtended12Bit, Rows=32, Columns=32)
+    ),
+    "a lossless frame in JPEG": Malformed(
+        lambda: with_frame(sequential(LOSSLESS, 8, 32), JPEGExtended12Bit, Rows=32, Columns=32)
     ),
 }  # fmt: skip
 _SYNTAXES: Mapping[str, Malformed] = {

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
+from pydicom.uid import ImplicitVRLittleEndian
+
 from tests.dicom_bytes import LEVELS, body, element, file_with, implicit_body, tagged
 from tests.dicom_files import dataset, radiograph_file
 
@@ -30,13 +32,14 @@ TOLERATED: Mapping[str, Callable[[], bytes]] = {
     "elements in another order": _header_last,
     "padding after the pixels": lambda: radiograph_file(LEVELS) + element(0xFFFC, 0xFFFC, "OB", bytes(600)),
     "implicit elements said to be explicit": lambda: file_with(implicit_body()),
+    "explicit elements said to be implicit": lambda: file_with(body(dataset(LEVELS)), ImplicitVRLittleEndian),
+    "a long private value": lambda: file_with(element(0x0009, 0x1001, "OB", bytes(2**20)) + body(dataset(LEVELS))),
     "an empty window": tagged(WindowCenter="", WindowWidth=""),
     "a character set of its own": with_text(0x0005, "CS", b"DOE^JANE"),
     "a study date in words": with_text(0x0020, "DA", b"DOE^JANE"),
     "a study time in words": with_text(0x0030, "TM", b"DOE^JANE"),
     "an accession number too long": with_text(0x0050, "SH", b"ACC-0815" * 99),
     "a name too long": with_text(0x0010, "PN", b"DOE^JANE " * 99, 0x0010),
-    "a patient id too long": with_text(0x0020, "LO", b"MRN-4711" * 99, 0x0010),
     "a birth date in words": with_text(0x0030, "DA", b"DOE^JANE", 0x0010),
     "a sex of its own": with_text(0x0040, "CS", b"DOE^JANE", 0x0010),
     "an age in words": with_text(0x1010, "AS", b"DOE^JANE", 0x0010),

@@ -6,11 +6,12 @@ make the gateway allocate a large image.
 
 from collections.abc import Callable, Mapping
 
-from api.errors import ImageTooLarge, UndecodableImage, UnsupportedMediaType
+from api.errors import UnsupportedMediaType
 from api.imaging import png
 from api.imaging.dicom import read_radiograph
 from api.imaging.exif import turn_upright
 from api.imaging.jpeg import open_jpeg
+from api.imaging.limits import check_one_frame, check_size
 from api.imaging.png_samples import read_grey
 from api.types import ImageFormat, Radiograph
 
@@ -64,29 +65,18 @@ def sniff_format(data: bytes) -> ImageFormat:
 
 def _decode_png(data: bytes, max_pixels: int) -> Radiograph:
     header = png.read_header(data)
-    _check_size(header.width, header.height, max_pixels)
+    check_size(header.width, header.height, max_pixels)
     file = png.read_file(data, header)
-    _check_one_frame(file.several_frames)
+    check_one_frame(file.several_frames)
     return Radiograph(turn_upright(read_grey(file), file.orientation), "png", header.bit_depth)
 
 
 def _decode_jpeg(data: bytes, max_pixels: int) -> Radiograph:
     file = open_jpeg(data)
-    _check_size(file.width, file.height, max_pixels)
-    _check_one_frame(file.several_frames)
-    return Radiograph(turn_upright(file.read_pixels(), file.orientation), "jpeg", file.bit_depth)
-
-
-def _check_size(width: int, height: int, max_pixels: int) -> None:
-    if width * height > max_pixels:
-        raise ImageTooLarge(f"The image must have at most {max_pixels} pixels. Send a smaller version of it.")
-    if width < 1 or height < 1:
-        raise UndecodableImage("The image must have at least one pixel. Received: an image of zero size.")
-
-
-def _check_one_frame(several_frames: bool) -> None:
-    if several_frames:
-        raise UndecodableImage("The file must hold one image. Received: several frames. Send one file per frame.")
+    frame = file.head.frame
+    check_size(frame.width, frame.height, max_pixels)
+    check_one_frame(file.several_frames)
+    return Radiograph(turn_upright(file.read_pixels(), file.orientation), "jpeg", frame.precision)
 
 
 _DECODERS: Mapping[ImageFormat, Callable[[bytes, int], Radiograph]] = {

@@ -12,7 +12,8 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
 from tests.dicom_bytes import LEVELS
 from tests.dicom_files import Storage, by_dcmtk, ids_in, patient_data_in, radiograph_file
 from tests.gateway_process import GatewayProcess, gateway_process
-from tests.hostile_dicom import HOSTILE
+from tests.hostile_dicom import COSTLY, HOSTILE
+from tests.hostile_jpeg import COSTLY_JPEG, HOSTILE_JPEG
 from tests.malformed_dicom import COMPRESSED, MALFORMED
 from tests.tolerated_dicom import TOLERATED
 
@@ -29,21 +30,42 @@ def gateway(tiny_repository: Path) -> Iterator[GatewayProcess]:
         yield running
 
 
-def predict(gateway: GatewayProcess, file: bytes) -> httpx.Response:
-    return httpx.post(f"{gateway.url}/v1/predict", content=file, headers=DICOM, timeout=60)
+def predict(gateway: GatewayProcess, file: bytes, media_type: str = "application/dicom") -> httpx.Response:
+    return httpx.post(f"{gateway.url}/v1/predict", content=file, headers={"content-type": media_type}, timeout=60)
+
+
+def predict_within_bounds(
+    gateway: GatewayProcess, file: bytes, media_type: str = "application/dicom"
+) -> httpx.Response:
+    gateway.forget_peak_memory()
+    before, started = gateway.peak_memory_mib(), time.perf_counter()
+    answer = predict(gateway, file, media_type)
+    assert time.perf_counter() - started < ALLOWED_SECONDS
+    assert gateway.peak_memory_mib() - before < ALLOWED_SPIKE_MIB
+    return answer
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc to read peak memory")
 @pytest.mark.parametrize("case", HOSTILE)
 def test_a_hostile_file_is_refused_soon_and_in_bounded_memory(gateway: GatewayProcess, case: str) -> None:
-    file = HOSTILE[case].make()
-    gateway.forget_peak_memory()
-    before, started = gateway.peak_memory_mib(), time.perf_counter()
-    answer = predict(gateway, file)
-    assert time.perf_counter() - started < ALLOWED_SECONDS
-    assert gateway.peak_memory_mib() - before < ALLOWED_SPIKE_MIB
+    answer = predict_within_bounds(gateway, HOSTILE[case].make())
     status, name = HOSTILE[case].answer
     assert (answer.status_code, answer.json()["type"]) == (status, f"/problems/{name}")
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc to read peak memory")
+@pytest.mark.parametrize("case", HOSTILE_JPEG)
+def test_a_hostile_jpeg_is_refused_soon_and_in_bounded_memory(gateway: GatewayProcess, case: str) -> None:
+    answer = predict_within_bounds(gateway, HOSTILE_JPEG[case](), "image/jpeg")
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/undecodable-image")
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc to read peak memory")
+@pytest.mark.parametrize("case", [*COSTLY, *COSTLY_JPEG])
+def test_a_costly_file_within_the_limits_is_read_soon_and_in_bounded_memory(gateway: GatewayProcess, case: str) -> None:
+    make, media_type = (COSTLY[case], "application/dicom") if case in COSTLY else (COSTLY_JPEG[case], "image/jpeg")
+    answer = predict_within_bounds(gateway, make(), media_type)
+    assert answer.status_code == 200, answer.text
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc to read peak memory")

@@ -1,23 +1,27 @@
 """What compressed pixels say of themselves, read before a decoder allocates by it."""
 
 import struct
-from dataclasses import dataclass
+from collections.abc import Container
+from dataclasses import dataclass, field
 
 from api.errors import UndecodableImage
 from api.imaging.damage import damaged
 from api.imaging.dicom.image_pixel import ImagePixel
+from api.imaging.jpeg_scans import check_scans
+from api.imaging.jpeg_stream import JpegHead, read_head, read_scans
+from api.imaging.limits import check_one_frame
 
 _JPEG_START, _JPEG_2000_START, _END = b"\xff\xd8", b"\xff\x4f\xff\x51", b"\xff\xd9"
 _JP2_START, _JP2_CODESTREAM = b"\0\0\0\x0cjP  ", b"jp2c"
-_FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}  # T.81, table B.1; T.87, section C.1.1
 _PADDING = b"\0\xff"
-_WITHOUT_LENGTH = frozenset(range(0xD0, 0xD8)) | {0x01}
-_SCAN = 0xDA
 
 
 @dataclass(frozen=True, slots=True)
 class Codestream:
-    """A codestream and what its header says. `process` is the marker of the JPEG frame header, 0 for JPEG 2000."""
+    """A codestream and what its header says. `process` is the marker of the JPEG frame header, 0 for JPEG 2000.
+
+    `head` is what stands before the first scan of a JPEG or JPEG-LS codestream.
+    """
 
     data: bytes
     process: int
@@ -25,22 +29,35 @@ class Codestream:
     height: int
     precision: int
     components: int
+    head: JpegHead | None = field(default=None, compare=False, repr=False)
 
 
-def read_jpeg(data: bytes) -> Codestream:
+def read_jpeg(data: bytes, processes: Container[int]) -> Codestream:
     """Read the frame header of a JPEG (ITU-T T.81, section B.2.2) or JPEG-LS (T.87, section C.2.2) codestream.
+
+    Parameters
+    ----------
+    data
+        The codestream, which may be padded.
+    processes
+        Markers of the frame headers that it may have.
 
     Raises
     ------
     UndecodableImage
-        There is none, or the codestream is not whole.
+        There is none of them, or the codestream is not whole.
     """
     if not data.startswith(_JPEG_START):
         raise damaged("dicom")
     data = _up_to_its_end(data)
-    marker, header = _frame_header(data)
-    precision, height, width, components = struct.unpack(">BHHB", header[:6])
-    return Codestream(data, marker, width, height, precision, components)
+    head = read_head(data, "dicom")
+    frame = head.frame
+    if frame.process not in processes:
+        raise UndecodableImage(
+            "The compressed image must be of the process that the DICOM transfer syntax names. "
+            f"Received: a JPEG frame header {frame.process:02X}. Send it in the transfer syntax that it has."
+        )
+    return Codestream(data, frame.process, frame.width, frame.height, frame.precision, len(frame.components), head)
 
 
 def read_jpeg_2000(data: bytes) -> Codestream:
@@ -71,7 +88,7 @@ def check_fits(codestream: Codestream, image: ImagePixel) -> None:
     Raises
     ------
     UndecodableImage
-        They tell of different images.
+        They tell of different images, or the scans of a JPEG codestream are not those of one whole image.
     """
     size = codestream.height, codestream.width, codestream.components
     if size != (image.rows, image.columns, image.samples_per_pixel):
@@ -84,22 +101,16 @@ def check_fits(codestream: Codestream, image: ImagePixel) -> None:
             f"The compressed image must have at most the {image.bits_allocated} Bits Allocated of the DICOM header. "
             f"Received: {codestream.precision}."
         )
+    if codestream.head is not None:
+        _check_jpeg_scans(codestream.data, codestream.head)
 
 
-def _frame_header(data: bytes) -> tuple[int, bytes]:
-    position = 2
-    while position + 4 <= len(data) and data[position] == 0xFF:
-        marker = data[position + 1]
-        if marker == 0xFF or marker in _WITHOUT_LENGTH:  # fill bytes before a marker are legal
-            position += 1 if marker == 0xFF else 2
-            continue
-        end = position + 2 + int.from_bytes(data[position + 2 : position + 4])
-        if marker in _FRAME_HEADERS and position + 10 <= end <= len(data):
-            return marker, data[position + 4 : end]
-        if marker == _SCAN:
-            break
-        position = end
-    raise damaged("dicom")
+def _check_jpeg_scans(data: bytes, head: JpegHead) -> None:
+    scans, end = read_scans(data, head, "dicom")
+    check_one_frame(data.startswith(_JPEG_START, end))
+    if end != len(data):
+        raise damaged("dicom")
+    check_scans(head.frame, scans, "dicom")
 
 
 def _codestream_of_jp2(data: bytes) -> int:

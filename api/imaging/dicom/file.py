@@ -2,13 +2,14 @@
 
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from pydicom import Dataset
 from pydicom.dataelem import RawDataElement, empty_value_for_VR
 from pydicom.dataset import FileMetaDataset
 from pydicom.tag import BaseTag
+from pydicom.valuerep import STANDARD_VR
 
 from api.errors import UndecodableImage
 from api.imaging.damage import damaged
@@ -19,17 +20,25 @@ _START = 132  # preamble and prefix
 _META_GROUP = 2
 _META_ENCODING = Encoding(explicit_vr=True, little_endian=True)
 _TRANSFER_SYNTAX_UID = 0x00020010
-_INFLATED_BYTES_PER_PIXEL = 4  # two for the pixels of a radiograph, three for its colour copy
+_INFLATED_BYTES_PER_PIXEL = 2  # an image has at most as many samples as the limit allows pixels
 _INFLATED_HEADER = 1 << 20
 _INFLATED_STEP = 1 << 20
+_LOOKUP_TABLES = frozenset({0x00283000, 0x00283010, *range(0x00281201, 0x00281204), *range(0x00281221, 0x00281224)})
+_LONGEST_TABLE = 4 << 20
+_LONGEST_VALUE = 1 << 16
+_LONGEST_HEADER = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class DicomFile:
-    """A file whose structure is whole. `header` is its data set without the pixels, whose values are not read yet."""
+    """A file whose structure is whole.
+
+    `header` is its data set without the pixels and without long values other than lookup tables; its values are not
+    read yet.
+    """
 
     transfer_syntax: str
-    header: Dataset
+    header: Dataset = field(repr=False)
     pixel_data: Element | None
 
 
@@ -51,10 +60,32 @@ def read_file(data: bytes, max_pixels: int) -> DicomFile:
     body = memoryview(data)
     if transfer_syntax == DEFLATED:
         body, start = _inflate(data[start:], _INFLATED_BYTES_PER_PIXEL * max_pixels + _INFLATED_HEADER), 0
-    elements = list(Structure(body).elements(start, encoding))
-    header = to_dataset(element for element in elements if element.tag not in PIXELS)
+    elements = list(Structure(body).elements(start, _observed(body[start : start + 6], encoding)))
+    header = to_dataset(_kept(elements))
     header.file_meta = FileMetaDataset({BaseTag(element.tag): _raw(element) for element in meta})
     return DicomFile(transfer_syntax, header, next((e for e in elements if e.tag in PIXELS), None))
+
+
+def _observed(first: memoryview, encoding: Encoding) -> Encoding:
+    # Some writers name the default transfer syntax and write explicit VR; as a length, its letters are above 16 KiB.
+    has_vr = bytes(first[4:]).decode("latin-1") in STANDARD_VR
+    return Encoding(True, encoding.little_endian) if has_vr else encoding
+
+
+def _kept(elements: Iterable[Element]) -> list[Element]:
+    """Leave out the pixels and what nothing is read of, so that it does not stay in memory with the header."""
+    kept = [
+        element
+        for element in elements
+        if element.tag not in PIXELS
+        and len(element.value) <= (_LONGEST_TABLE if element.tag in _LOOKUP_TABLES else _LONGEST_VALUE)
+    ]
+    if sum(len(element.value) for element in kept) > _LONGEST_HEADER:
+        raise UndecodableImage(
+            f"A DICOM header must have at most {_LONGEST_HEADER} bytes in values of up to {_LONGEST_VALUE}. "
+            "Received: more."
+        )
+    return kept
 
 
 def to_dataset(elements: Iterable[Element]) -> Dataset:

@@ -5,8 +5,9 @@ from typing import Literal, TypeAlias, get_args
 
 from pydicom import Dataset
 
-from api.errors import ImageTooLarge, UndecodableImage
+from api.errors import UndecodableImage
 from api.imaging.dicom.values import integers, numbers, text
+from api.imaging.limits import check_one_frame, check_size
 
 PhotometricInterpretation: TypeAlias = Literal[
     "MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"
@@ -44,15 +45,15 @@ def read_image_pixel(header: Dataset, max_pixels: int) -> ImagePixel:
     Raises
     ------
     ImageTooLarge
-        The image has more than `max_pixels`.
+        The image has more than `max_pixels`, or more samples than that: decoders make all of them at once.
     UndecodableImage
         A value is missing, or not that of a radiograph of one frame and up to 16 bits.
     """
     rows, columns = _required(header, 0x00280010, "Rows"), _required(header, 0x00280011, "Columns")
-    _check_size(rows, columns, max_pixels)
-    _check_one_frame(header)
-    photometric_interpretation = text(header, 0x00280004).upper()
     samples = _optional(header, 0x00280002, 1)
+    check_size(columns, rows, max_pixels, samples)
+    check_one_frame(_frames(header) != 1)
+    photometric_interpretation = text(header, 0x00280004).upper()
     if _SAMPLES_PER_PIXEL.get(photometric_interpretation) != samples:
         raise UndecodableImage(
             f"The DICOM tags must hold a Photometric Interpretation of {', '.join(_SAMPLES_PER_PIXEL)}, with 1 or 3 "
@@ -72,17 +73,10 @@ def read_image_pixel(header: Dataset, max_pixels: int) -> ImagePixel:
     )
 
 
-def _check_size(rows: int, columns: int, max_pixels: int) -> None:
-    if rows * columns > max_pixels:
-        raise ImageTooLarge(f"The image must have at most {max_pixels} pixels. Send a smaller version of it.")
-    if rows < 1 or columns < 1:
-        raise UndecodableImage("The image must have at least one pixel. Received: an image of zero size.")
-
-
-def _check_one_frame(header: Dataset) -> None:
-    frames = numbers(header, 0x00280008)[:1] if text(header, 0x00280008) else (1,)
-    if not frames or frames[0] > 1:
-        raise UndecodableImage("The file must hold one image. Received: several frames. Send one file per frame.")
+def _frames(header: Dataset) -> float:
+    """Read the Number of Frames: 1 where it is missing or smaller, 0 where it is no number."""
+    frames = numbers(header, 0x00280008)[:1] if text(header, 0x00280008) else (1.0,)
+    return max(1.0, frames[0]) if frames else 0.0
 
 
 def _bits(header: Dataset) -> tuple[int, int, int]:

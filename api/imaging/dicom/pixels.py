@@ -5,8 +5,10 @@ imagecodecs: they neither crash on damaged data, as others have been seen to, no
 """
 
 import re
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from imagecodecs import dicomrle_decode, jpeg2k_decode, jpeg8_decode, jpegls_decode
@@ -20,12 +22,17 @@ from api.imaging.dicom.file import DicomFile
 from api.imaging.dicom.image_pixel import ImagePixel
 from api.imaging.dicom.structure import PIXEL_DATA, Element
 from api.imaging.dicom.transfer_syntaxes import Coding, coding_of
-from api.imaging.jpeg import JpegFile, open_jpeg
+from api.imaging.jpeg import decode_8_bits, without_metadata
+from api.imaging.jpeg_stream import BASELINE, EXTENDED, JPEG_LS, LOSSLESS, JpegHead
+from api.imaging.limits import check_one_frame
 
-_LOSSLESS = 0xC3
 _ADOBE_RGB = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\0"  # "no colour transform" (ITU-T T.872, section 6.5.3)
 # Segments of the full length: libjpeg-turbo passes over shorter ones.
 _TELLS_COLOURS = re.compile(rb"\xff(\xee(\0[\x0e-\xff]|[^\0].)Adobe|\xe0(\0[\x10-\xff]|[^\0].)JFIF\0)", re.DOTALL)
+_CODESTREAM_START = 4  # bytes: no fragment within a codestream begins as its first one
+_END = 2  # bytes
+_OTHER_BYTES = bytes(range(0xFF)) * 8  # the first makes data of a last byte FF
+_PADDING = 1  # bytes; a value has an even length
 
 # Its decoder gives red, green and blue.
 _COLOURS_OF_JPEG_2000 = ("YBR_ICT", "YBR_RCT")
@@ -64,18 +71,26 @@ def read_samples(file: DicomFile, image: ImagePixel) -> Samples:
 
 
 def _read_native(element: Element, image: ImagePixel) -> Samples:
-    subsampled = image.photometric_interpretation == "YBR_FULL_422"
+    subsampled = _is_subsampled(element, image)
     samples = image.rows * image.columns * 2 if subsampled else image.samples
-    if element.fragments is not None or len(element.value) * 8 < samples * image.bits_allocated:
+    length, needed = len(element.value), samples * image.bits_allocated // 8
+    if element.fragments is not None or length < needed:
         raise UndecodableImage(
-            f"The DICOM image must have {samples * image.bits_allocated // 8} bytes of Pixel Data. "
-            f"Received: {len(element.value)}, or compressed ones. Send the complete file."
+            f"The DICOM image must have {needed} bytes of Pixel Data. "
+            f"Received: {length}, or compressed ones. Send the complete file."
         )
+    check_one_frame(length >= 2 * needed and length - needed > _PADDING)
     if subsampled:
         return _native_422(element, image, samples)
     kind = np.dtype(f"{element.encoding.byte_order}u{image.bits_allocated // 8}")
     values = np.frombuffer(_in_byte_order(element, image), kind, samples)
     return _to_samples(values, image, by_plane=image.by_plane)
+
+
+def _is_subsampled(element: Element, image: ImagePixel) -> bool:
+    # A common error of writers: the name of subsampled colours, and yet all samples of each pixel.
+    whole = image.samples * image.bits_allocated // 8
+    return image.photometric_interpretation == "YBR_FULL_422" and len(element.value) not in (whole, whole + whole % 2)
 
 
 def _in_byte_order(element: Element, image: ImagePixel) -> bytes | memoryview:
@@ -95,48 +110,68 @@ def _native_422(element: Element, image: ImagePixel, samples: int) -> Samples:
 
 def _read_rle(element: Element, image: ImagePixel) -> Samples:
     kind = np.dtype(f"<u{image.bits_allocated // 8}")
+    frame = _frame(element)
     with refusing_damage("dicom"):
-        decoded = dicomrle_decode(_frame(element), kind, out=image.samples * kind.itemsize)
+        decoded = dicomrle_decode(frame, kind, out=image.samples * kind.itemsize)
     if len(decoded) != image.samples * kind.itemsize:
         raise damaged("dicom")
     return _to_samples(np.frombuffer(decoded, kind), image, by_plane=True)
 
 
 def _read_jpeg(element: Element, image: ImagePixel) -> Samples:
-    codestream = read_jpeg(_frame(element))
+    codestream = read_jpeg(_frame(element), (BASELINE, EXTENDED))
+    if codestream.precision != 8 or codestream.head is None:
+        return _by_libjpeg(codestream, image)
     check_fits(codestream, image)
-    if codestream.precision == 8 and codestream.process != _LOSSLESS:
-        with refusing_damage("dicom"):
-            return Samples(_lossy_jpeg(codestream, image).read_pixels(), *_bits(image, 8))
+    with refusing_damage("dicom"):
+        pixels = decode_8_bits(_with_colours(codestream.data, codestream.head, image))
+    return Samples(pixels, *_bits(image, 8))
+
+
+def _with_colours(data: bytes, head: JpegHead, image: ImagePixel) -> bytes:
+    """Give a stream whose colour space is that of the DICOM header where the stream itself does not tell it."""
+    coded = without_metadata(data, head)
+    if image.photometric_interpretation != "RGB" or _TELLS_COLOURS.search(data[: head.scans_start]):
+        return coded
+    return coded[:2] + _ADOBE_RGB + coded[2:]
+
+
+def _read_jpeg_lossless(element: Element, image: ImagePixel) -> Samples:
+    return _by_libjpeg(read_jpeg(_frame(element), (LOSSLESS,)), image)
+
+
+def _by_libjpeg(codestream: Codestream, image: ImagePixel) -> Samples:
     # Colours are taken as they are coded: the DICOM header says what they are.
     colours = "RGB" if image.samples_per_pixel == 3 else None
-    with refusing_damage("dicom"):
-        decoded = jpeg8_decode(codestream.data, colorspace=colours, outcolorspace=colours)
-    return _from_codestream(decoded, codestream, image)
+    return _decoded(codestream, image, partial(_decode_whole, colours=colours))
 
 
-def _lossy_jpeg(codestream: Codestream, image: ImagePixel) -> JpegFile:
-    """Open a JPEG file whose colour space is that of the DICOM header where the file itself does not tell it."""
-    file = open_jpeg(codestream.data)
-    head = codestream.data[: codestream.data.find(b"\xff\xda")]
-    if image.photometric_interpretation != "RGB" or _TELLS_COLOURS.search(head):
-        return file
-    return replace(file, coded=file.coded[:2] + _ADOBE_RGB + file.coded[2:])
+def _decode_whole(data: bytes, colours: str | None) -> NDArray[np.generic]:
+    """Decode a codestream, or refuse one that is cut off.
+
+    libjpeg makes up what is missing and warns of it, and imagecodecs does not hand the warning on. But then other bytes
+    before the end make other pixels, and behind a whole image they make none.
+    """
+    decode = partial(jpeg8_decode, colorspace=colours, outcolorspace=colours)
+    expected = zlib.crc32(decode(data).data)
+    decoded: NDArray[np.generic] = decode(data[:-_END] + _OTHER_BYTES + data[-_END:])
+    if zlib.crc32(decoded.data) != expected:
+        raise damaged("dicom")
+    return decoded
 
 
 def _read_jpeg_ls(element: Element, image: ImagePixel) -> Samples:
-    codestream = read_jpeg(_frame(element))
-    check_fits(codestream, image)
-    with refusing_damage("dicom"):
-        decoded = jpegls_decode(codestream.data)
-    return _from_codestream(decoded, codestream, image)
+    return _decoded(read_jpeg(_frame(element), (JPEG_LS,)), image, jpegls_decode)
 
 
 def _read_jpeg_2000(element: Element, image: ImagePixel) -> Samples:
-    codestream = read_jpeg_2000(_frame(element))
+    return _decoded(read_jpeg_2000(_frame(element)), image, jpeg2k_decode)
+
+
+def _decoded(codestream: Codestream, image: ImagePixel, decode: Callable[[bytes], NDArray[np.generic]]) -> Samples:
     check_fits(codestream, image)
     with refusing_damage("dicom"):
-        decoded = jpeg2k_decode(codestream.data)
+        decoded = decode(codestream.data)
     return _from_codestream(decoded, codestream, image)
 
 
@@ -144,6 +179,7 @@ _DECODERS: Mapping[Coding, Callable[[Element, ImagePixel], Samples]] = {
     Coding.NATIVE: _read_native,
     Coding.RLE: _read_rle,
     Coding.JPEG: _read_jpeg,
+    Coding.JPEG_LOSSLESS: _read_jpeg_lossless,
     Coding.JPEG_LS: _read_jpeg_ls,
     Coding.JPEG_2000: _read_jpeg_2000,
 }
@@ -151,9 +187,18 @@ _DECODERS: Mapping[Coding, Callable[[Element, ImagePixel], Samples]] = {
 
 def _frame(element: Element) -> bytes:
     """Join the fragments of the one frame (PS3.5, section A.4)."""
-    if not element.fragments:
+    fragments = element.fragments
+    if not fragments:
         raise damaged("dicom")
-    return b"".join(element.fragments)
+    starts = [bytes(fragment[:_CODESTREAM_START]) for fragment in fragments]
+    again = starts[0].startswith(b"\xff") and starts.count(starts[0]) > 1
+    check_one_frame(again or _entries_of_the_offset_table(element) > 1)
+    return b"".join(fragments)
+
+
+def _entries_of_the_offset_table(element: Element) -> int:
+    """Count the entries of the Basic Offset Table, which has one for each frame of four bytes."""
+    return element.encoding.integer(element.value[4:8]) // 4
 
 
 def _from_codestream(decoded: NDArray[np.generic], codestream: Codestream, image: ImagePixel) -> Samples:

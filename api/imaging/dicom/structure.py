@@ -22,8 +22,8 @@ _UNDEFINED = 0xFFFFFFFF
 PIXEL_DATA = 0x7FE00010
 PIXELS = frozenset({0x7FE00008, 0x7FE00009, PIXEL_DATA})
 _LONG_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"})
-# One value, however long; a long value of any other kind would come apart into millions of objects.
-_BULK_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN", "UT", "OB or OW", "US or OW", "US or SS or OW"})
+# Bytes and free text; a long value of any other kind that is read would come apart into millions of objects.
+_BULK_VRS = _LONG_VRS - {"SQ", "SV", "UV"} | {"LT", "ST", "OB or OW", "US or OW", "US or SS or OW"}
 _LONGEST_SHORT_VALUE = 0xFFFE
 
 

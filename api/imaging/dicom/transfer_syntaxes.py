@@ -18,6 +18,7 @@ class Coding(Enum):
     NATIVE = auto()
     RLE = auto()
     JPEG = auto()
+    JPEG_LOSSLESS = auto()
     JPEG_LS = auto()
     JPEG_2000 = auto()
 
@@ -30,8 +31,8 @@ _CODINGS = {
     "1.2.840.10008.1.2.5": Coding.RLE,
     "1.2.840.10008.1.2.4.50": Coding.JPEG,  # baseline, 8 bits
     "1.2.840.10008.1.2.4.51": Coding.JPEG,  # extended, 8 and 12 bits
-    "1.2.840.10008.1.2.4.57": Coding.JPEG,  # lossless
-    "1.2.840.10008.1.2.4.70": Coding.JPEG,  # lossless, first-order prediction
+    "1.2.840.10008.1.2.4.57": Coding.JPEG_LOSSLESS,
+    "1.2.840.10008.1.2.4.70": Coding.JPEG_LOSSLESS,  # first-order prediction
     "1.2.840.10008.1.2.4.80": Coding.JPEG_LS,  # lossless
     "1.2.840.10008.1.2.4.81": Coding.JPEG_LS,  # near-lossless
     "1.2.840.10008.1.2.4.90": Coding.JPEG_2000,  # lossless

@@ -14,6 +14,7 @@ from PIL import Image
 from api.errors import ImageTooLarge, UndecodableImage
 from api.imaging.decode import decode
 from tests.images import grey
+from tests.jpeg_bytes import BASELINE, EXTENDED, LOSSLESS, progressive, sequential
 
 LIMIT = 50_000_000
 SAMPLES = sorted((Path(__file__).parents[2] / "data" / "samples").glob("*.jpeg"))
@@ -106,6 +107,36 @@ def test_oddities_of_the_header_that_spare_the_pixels_are_forgiven() -> None:
         with_segment(data, 0xE2, b"MPF\0"),
     ):
         np.testing.assert_array_equal(decode(odd, max_pixels=LIMIT).pixels, through_pillow(data))
+
+
+def test_scans_apart_and_progressive_ones_are_decoded() -> None:
+    apart = sequential(BASELINE, 8, 40, scans=[(1,), (2,), (3,)], components=3)
+    for data in (apart, progressive(40), progressive(40, twice=36)):
+        np.testing.assert_array_equal(decode(data, max_pixels=LIMIT).pixels, through_pillow(data))
+
+
+def test_scans_that_repeat_one_another_are_refused() -> None:
+    for data in (
+        sequential(BASELINE, 8, 40, scans=[(1,), (1,)]),
+        progressive(40, repeated=1),
+        progressive(40, twice=37),
+    ):
+        with pytest.raises(UndecodableImage, match="Received"):
+            decode(data, max_pixels=LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (sequential(EXTENDED, 12, 40), "frame header C1, 12 bits"),
+        (sequential(LOSSLESS, 8, 40), "frame header C3, 8 bits"),
+        (sequential(0xC9, 8, 40), "frame header C9, 8 bits"),
+    ],
+    ids=["12 bits", "lossless", "arithmetic"],
+)
+def test_a_jpeg_of_another_process_is_refused_by_name(data: bytes, told: str) -> None:
+    with pytest.raises(UndecodableImage, match=f"Received: {told}"):
+        decode(data, max_pixels=LIMIT)
 
 
 def test_several_pictures_are_refused() -> None:

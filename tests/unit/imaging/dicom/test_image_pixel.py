@@ -44,6 +44,13 @@ def test_more_pixels_than_the_limit_are_too_large(rows: int, columns: int) -> No
         read(Rows=rows, Columns=columns)
 
 
+def test_the_limit_holds_for_the_samples_of_a_colour_image() -> None:
+    colour = {"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB"}
+    assert read(Rows=3, Columns=11, **colour).samples == 99
+    with pytest.raises(ImageTooLarge, match="at most 100 pixels, counted 3 times"):
+        read(Rows=2, Columns=17, **colour)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
-from pydicom.encaps import encapsulate
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import (
     UID,
     ExplicitVRBigEndian,
@@ -18,6 +18,8 @@ from pydicom.uid import (
     JPEG2000Lossless,
     JPEGBaseline8Bit,
     JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
     JPEGLSLossless,
     RLELossless,
 )
@@ -28,6 +30,7 @@ from api.imaging.dicom.image_pixel import read_image_pixel
 from api.imaging.dicom.pixels import Samples, read_samples
 from tests.dicom_bytes import frame_of, with_frame
 from tests.dicom_files import Storage, by_dcmtk, dataset, radiograph_file, written
+from tests.jpeg_bytes import EXTENDED, LOSSLESS, progressive, sequential
 
 
 def _names(text: str) -> list[str]:
@@ -223,13 +226,41 @@ def test_a_frame_that_is_cut_off_is_refused_though_the_file_is_whole(syntax: UID
         read(with_frame(frame[: int(len(frame) * kept)], syntax))
 
 
-@pytest.mark.parametrize("command", ["+e1", "--encode-extended"])
-def test_a_frame_of_libjpegs_other_processes_that_is_cut_off_is_refused(command: str) -> None:
+@pytest.mark.parametrize("command", ["+e1", "+el", "--encode-extended"])
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_frame_of_libjpegs_other_processes_that_is_cut_off_is_refused(command: str, ended: bool) -> None:
+    """Also with an end put back, where libjpeg only warns."""
     made = dcmread(io.BytesIO(by_dcmtk(radiograph_file(LEVELS, Storage(12)), "dcmcjpeg", command)))
-    start = made.PixelData.index(b"\xff\xd8")
-    made.PixelData = encapsulate([made.PixelData[start:-200]])
-    with pytest.raises(UndecodableImage):
-        read(written(made))
+    (frame,) = generate_frames(made.PixelData, number_of_frames=1)
+    start, end = frame.index(b"\xff\xda") + 10, frame.rindex(b"\xff\xd9")
+    # The last bytes may be of a pixel that is the same without them.
+    for kept in [*range(start, end - 10, 97), end - 10]:
+        made.PixelData = encapsulate([frame[:kept] + b"\xff\xd9" * ended])
+        with pytest.raises(UndecodableImage):
+            read(written(made))
+
+
+@pytest.mark.parametrize(
+    ("syntax", "sound", "others"),
+    [
+        (JPEGBaseline8Bit, sequential(EXTENDED, 8, 32), [sequential(LOSSLESS, 8, 32), progressive(32)]),
+        (JPEGExtended12Bit, sequential(EXTENDED, 12, 32), [sequential(LOSSLESS, 12, 32), progressive(32)]),
+        (JPEGLossless, sequential(LOSSLESS, 12, 32), [sequential(EXTENDED, 12, 32), progressive(32)]),
+        (JPEGLosslessSV1, sequential(LOSSLESS, 16, 32), [sequential(EXTENDED, 8, 32), progressive(32)]),
+    ],
+    ids=lambda each: each.name if isinstance(each, UID) else "",
+)
+def test_jpeg_is_read_if_it_is_of_the_process_of_its_transfer_syntax(
+    syntax: UID, sound: bytes, others: list[bytes]
+) -> None:
+    assert np.ptp(read(_of_16_bits(sound, syntax)).values) == 0
+    for frame in others:
+        with pytest.raises(UndecodableImage, match="process that the DICOM transfer syntax names"):
+            read(_of_16_bits(frame, syntax))
+
+
+def _of_16_bits(frame: bytes, syntax: UID) -> bytes:
+    return with_frame(frame, syntax, Rows=32, Columns=32, BitsAllocated=16, BitsStored=16, HighBit=15)
 
 
 def test_padding_after_the_end_of_a_codestream_is_no_damage() -> None:
@@ -281,20 +312,64 @@ def test_the_colours_of_jpeg_2000_are_none_of_other_codings(colours: str) -> Non
         read(data)
 
 
-@pytest.mark.parametrize("changed", [{}, {"Columns": 51}, {"BitsAllocated": 16, "BitsStored": 8, "HighBit": 7}])
-def test_subsampled_colours_give_their_luma(changed: dict[str, Any]) -> None:
-    pixels = np.stack((LEVELS[:, ::2], LEVELS[:, 1::2], LEVELS[:, ::2] // 3, LEVELS[:, ::2] // 5), axis=-1)
-    colours: dict[str, Any] = {
-        "SamplesPerPixel": 3,
-        "PhotometricInterpretation": "YBR_FULL_422",
-        "PixelData": pixels.tobytes() * 2,
-    }
-    data = radiograph_file(LEVELS, **{**colours, **changed})
-    if changed:
-        with pytest.raises(UndecodableImage):
-            read(data)
-    else:
-        np.testing.assert_array_equal(read(data).values, LEVELS)
+_SUBSAMPLED = np.stack((LEVELS[:, ::2], LEVELS[:, 1::2], LEVELS[:, ::2] // 3, LEVELS[:, ::2] // 5), axis=-1)
+_SUBSAMPLED_COLOURS: dict[str, Any] = {
+    "SamplesPerPixel": 3,
+    "PhotometricInterpretation": "YBR_FULL_422",
+    "PixelData": _SUBSAMPLED.tobytes(),
+}
+
+
+def test_subsampled_colours_give_their_luma() -> None:
+    np.testing.assert_array_equal(read(radiograph_file(LEVELS, **_SUBSAMPLED_COLOURS)).values, LEVELS)
+
+
+@pytest.mark.parametrize("changed", [{"Columns": 51}, {"BitsAllocated": 16, "BitsStored": 8, "HighBit": 7}])
+def test_subsampled_colours_need_pairs_of_8_bits(changed: dict[str, Any]) -> None:
+    with pytest.raises(UndecodableImage):
+        read(
+            radiograph_file(
+                LEVELS, **{**_SUBSAMPLED_COLOURS, "PixelData": _SUBSAMPLED.tobytes() + b"\0" * 99, **changed}
+            )
+        )
+
+
+@pytest.mark.parametrize("levels", [LEVELS, LEVELS[:-1, :-1]], ids=["even size", "odd size"])
+@pytest.mark.parametrize("planar", [0, 1])
+def test_colours_said_to_be_subsampled_are_read_whole_if_they_are_all_there(
+    levels: NDArray[np.uint8], planar: int
+) -> None:
+    pixels = np.stack((levels, levels // 3, levels // 5), axis=0 if planar else -1).tobytes()
+    made = {**_SUBSAMPLED_COLOURS, "PixelData": pixels + b"\0" * (len(pixels) % 2), "PlanarConfiguration": planar}
+    np.testing.assert_array_equal(read(radiograph_file(levels, **made)).values, levels)
+
+
+@pytest.mark.parametrize("colours", [{}, _SUBSAMPLED_COLOURS], ids=["grey", "subsampled colours"])
+def test_several_frames_are_refused_though_the_header_does_not_count_them(colours: dict[str, Any]) -> None:
+    pixels = colours.get("PixelData", LEVELS.tobytes())
+    for excess in (1, 64):  # as padding
+        file = radiograph_file(LEVELS, **{**colours, "PixelData": pixels + bytes(2 * excess)})
+        np.testing.assert_array_equal(read(file).values, LEVELS)
+    with pytest.raises(UndecodableImage, match="several frames"):
+        read(radiograph_file(LEVELS, **{**colours, "PixelData": pixels * 2}))
+
+
+def test_an_image_of_one_pixel_may_be_padded_to_an_even_length() -> None:
+    assert read(radiograph_file(LEVELS[:1, :1])).values.tolist() == [[LEVELS[0, 0]]]
+
+
+@pytest.mark.parametrize("syntax", [JPEGBaseline8Bit, JPEGLSLossless, JPEG2000Lossless, RLELossless])
+@pytest.mark.parametrize("offsets", [True, False], ids=["with offsets", "without offsets"])
+def test_several_compressed_frames_are_refused_though_the_header_does_not_count_them(
+    syntax: UID, offsets: bool
+) -> None:
+    frame = frame_of(syntax)
+    made = dataset(np.zeros((47, 61), np.uint8), PixelData=encapsulate([frame, frame], has_bot=offsets))
+    made["PixelData"].VR = "OB"
+    made.file_meta.TransferSyntaxUID = syntax
+    assert read(with_frame(frame, syntax)).values.shape == (47, 61)
+    with pytest.raises(UndecodableImage, match="several frames" if offsets or syntax != RLELossless else "corrupt"):
+        read(written(made))
 
 
 @pytest.mark.parametrize("missing", [1, 100])

@@ -167,14 +167,25 @@ def test_elements_items_and_fragments_are_counted_together(many: object) -> None
         elements(many(MAX_ELEMENTS + 1))
 
 
-def test_a_long_value_is_read_only_where_it_stays_one() -> None:
+@pytest.mark.parametrize("vr", ["UN", None])
+def test_a_long_value_that_would_come_apart_is_refused(vr: str | None) -> None:
     names = b"A\\" * 40_000
-    for vr, implicit in (("UC", False), ("UN", False), (None, True)):
-        data = struct.pack("<HHI", 0x0010, 0x0020, len(names)) if implicit else b""
-        data = data + names if implicit else element(0x0010, 0x0020, "UN", names).replace(b"UN", str(vr).encode(), 1)
-        with pytest.raises(UndecodableImage):
-            elements(data, IMPLICIT if implicit else EXPLICIT)
-    assert len(elements(element(0x0028, 0x3006, "OW", names))) == 1
+    implicit = struct.pack("<HHI", 0x0010, 0x0020, len(names)) + names
+    with pytest.raises(UndecodableImage):
+        elements(element(0x0010, 0x0020, "UN", names) if vr else implicit, EXPLICIT if vr else IMPLICIT)
+
+
+@pytest.mark.parametrize("vr", ["OB", "OW", "UN", "UC", "UR", "UT"])
+def test_bytes_and_free_text_may_be_long(vr: str) -> None:
+    text = b"no list " * 10_000
+    assert found(element(0x0009, 0x1001, "UN", text).replace(b"UN", vr.encode(), 1)) == [(0x00091001, vr, text)]
+
+
+@pytest.mark.parametrize("tag", [(0x0020, 0x4000), (0x0008, 0x0081)], ids=["LT", "ST"])
+def test_free_text_without_its_vr_may_be_long(tag: tuple[int, int]) -> None:
+    text = b"no list " * 10_000
+    (only,) = found(struct.pack("<HHI", *tag, len(text)) + text, IMPLICIT)
+    assert only[2] == text
 
 
 @pytest.mark.parametrize("path", WHOLE_FILES, ids=lambda path: path.name)
@@ -183,5 +194,7 @@ def test_the_header_is_that_of_pydicoms_parser(path: Path) -> None:
         warnings.simplefilter("ignore")
         expected = dcmread(path, stop_before_pixels=True)
         file = read_file(path.read_bytes(), max_pixels=10**6)
+        if path.name == "waveform_ecg.dcm":
+            del expected.WaveformSequence  # too long to be kept
         assert file.header == Dataset(expected)
         assert file.header.file_meta == expected.file_meta
