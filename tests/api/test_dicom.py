@@ -17,7 +17,7 @@ from api.settings import Settings
 from tests import tiny_repository as tiny
 from tests.api.conftest import running_gateway
 from tests.api.test_problems import check_problem
-from tests.dicom_files import Storage, coded, ids_in, patient_data_in, radiograph_file
+from tests.dicom.files import Storage, coded, ids_in, patient_data_in, radiograph_file
 from tests.images import grey
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

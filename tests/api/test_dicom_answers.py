@@ -17,9 +17,9 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import JPEGBaseline8Bit
 
 from tests import tiny_repository as tiny
-from tests.dicom_files import INSTANCE_UID, PATIENT_DATA, STUDY_UID, dataset, encoded, radiograph_file, written
+from tests.dicom.files import INSTANCE_UID, PATIENT_DATA, STUDY_UID, dataset, encoded, radiograph_file, written
+from tests.dicom.tolerated import with_text
 from tests.images import encode, grey
-from tests.tolerated_dicom import with_text
 
 ACCEPT = 'multipart/related; type="application/dicom"'
 DICOM = {"content-type": "application/dicom", "accept": ACCEPT}

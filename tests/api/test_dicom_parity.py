@@ -12,8 +12,8 @@ from PIL import Image
 
 from api.settings import Settings
 from tests.api.conftest import running_gateway
-from tests.dicom_files import Storage, dataset, written
-from tests.dicom_variants import COLOURS, GREY_LEVELS, LOSSY, PIXELS, SYNTAXES, Levels
+from tests.dicom.files import Storage, dataset, written
+from tests.dicom.variants import COLOURS, GREY_LEVELS, LOSSY, PIXELS, SYNTAXES, Levels
 from tests.images import encode
 
 Pairs: TypeAlias = Mapping[str, tuple[Levels, float]]

@@ -13,7 +13,7 @@ from api.settings import Settings
 from serving.backend import ModelSpec, Tensor
 from serving.embedded import EmbeddedBackend
 from tests.api.conftest import OpenBackend, running_gateway
-from tests.dicom_files import radiograph_file
+from tests.dicom.files import radiograph_file
 from tests.images import encode, grey
 
 LEVELS = np.full((150, 200), 200, np.uint8)

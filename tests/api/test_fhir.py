@@ -20,7 +20,7 @@ from serving.embedded import EmbeddedBackend
 from tests import tiny_repository as tiny
 from tests.api.conftest import OpenBackend, running_gateway
 from tests.api.test_problems import BAD_REQUESTS, FailingBackend, check_problem
-from tests.dicom_files import ACCESSION_NUMBER, PATIENT_DATA, STUDY_UID, radiograph_file
+from tests.dicom.files import ACCESSION_NUMBER, PATIENT_DATA, STUDY_UID, radiograph_file
 from tests.images import encode, grey
 from tests.unit.reports.fhir.reading import (
     check_bundle,

@@ -12,10 +12,10 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
 from api.settings import Settings
 from tests.api.conftest import running_gateway
 from tests.api.test_problems import check_problem
-from tests.dicom_bytes import LEVELS
-from tests.dicom_files import Storage, ids_in, patient_data_in, radiograph_file
-from tests.malformed_dicom import COMPRESSED, MALFORMED
-from tests.tolerated_dicom import TOLERATED, with_text
+from tests.dicom.elements import LEVELS
+from tests.dicom.files import Storage, ids_in, patient_data_in, radiograph_file
+from tests.dicom.malformed import COMPRESSED, MALFORMED
+from tests.dicom.tolerated import TOLERATED, with_text
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

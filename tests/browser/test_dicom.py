@@ -22,7 +22,7 @@ from tests.browser.conftest import (
     assert_shows_explanations,
     percent,
 )
-from tests.dicom_files import PATIENT_DATA, Storage, radiograph_file
+from tests.dicom.files import PATIENT_DATA, Storage, radiograph_file
 
 SAMPLES = Path(__file__).parents[1] / "data" / "samples"
 NOT_SHOWN = "A browser cannot show a DICOM file."

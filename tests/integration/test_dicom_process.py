@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ExplicitVRLittleEndian
 
-from tests.dicom_bytes import LEVELS
-from tests.dicom_files import Storage, by_dcmtk, ids_in, patient_data_in, radiograph_file
+from tests.dicom.elements import LEVELS
+from tests.dicom.files import Storage, by_dcmtk, ids_in, patient_data_in, radiograph_file
+from tests.dicom.hostile import COSTLY, HOSTILE
+from tests.dicom.malformed import COMPRESSED, MALFORMED
+from tests.dicom.tolerated import TOLERATED
 from tests.gateway_process import GatewayProcess, gateway_process
-from tests.hostile_dicom import COSTLY, HOSTILE
 from tests.hostile_jpeg import COSTLY_JPEG, HOSTILE_JPEG
-from tests.malformed_dicom import COMPRESSED, MALFORMED
-from tests.tolerated_dicom import TOLERATED
 
 DICOM = {"content-type": "application/dicom"}
 ALLOWED_SPIKE_MIB = 300

@@ -22,7 +22,7 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from tests.dicom_files import PATIENT_DATA, coded, radiograph_file
+from tests.dicom.files import PATIENT_DATA, coded, radiograph_file
 from tests.gateway_front import GatewayFront
 from tests.gateway_process import gateway_process
 from tests.orthanc_process import (

@@ -6,7 +6,7 @@ import numpy as np
 from pydicom import Dataset
 
 from api.imaging.dicom.file import read_file
-from tests.dicom_files import radiograph_file
+from tests.dicom.files import radiograph_file
 
 LEVELS = np.arange(6, dtype=np.uint8).reshape(2, 3)
 

@@ -10,7 +10,7 @@ from pydicom import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from api.imaging.decode import decode
-from tests.dicom_files import Storage, by_dcmtk, radiograph_file
+from tests.dicom.files import Storage, by_dcmtk, radiograph_file
 
 
 def stored(values: Any, bits: int = 16, syntax: UID = ExplicitVRLittleEndian, **attributes: Any) -> bytes:

@@ -8,8 +8,8 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, 
 
 from api.errors import UndecodableImage, UnsupportedMediaType
 from api.imaging.dicom.file import read_file
-from tests.dicom_bytes import body, element, file_with
-from tests.dicom_files import dataset
+from tests.dicom.elements import body, element, file_with
+from tests.dicom.files import dataset
 
 SOUND = body(dataset(np.zeros((2, 3), np.uint8)))
 PREAMBLE = bytes(128) + b"DICM"

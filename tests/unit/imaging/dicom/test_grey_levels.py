@@ -8,7 +8,7 @@ import pytest
 from pydicom import Dataset
 
 from api.imaging.decode import decode
-from tests.dicom_files import Storage, dataset, radiograph_file, ramp, written
+from tests.dicom.files import Storage, dataset, radiograph_file, ramp, written
 from tests.images import encode_png
 from tests.unit.imaging.dicom.rows import by_viewer, shown, stored
 

@@ -10,7 +10,7 @@ from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, Implic
 from api.errors import UndecodableImage
 from api.imaging.dicom.file import read_file
 from api.imaging.dicom.lookup_tables import MODALITY_LUT_SEQUENCE, LookupTable, read_palette, read_table
-from tests.dicom_files import radiograph_file
+from tests.dicom.files import radiograph_file
 from tests.unit.imaging.dicom.headers import LEVELS, header
 from tests.unit.imaging.dicom.rows import lut
 

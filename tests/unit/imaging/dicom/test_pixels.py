@@ -28,8 +28,8 @@ from api.errors import UndecodableImage
 from api.imaging.dicom.file import read_file
 from api.imaging.dicom.image_pixel import read_image_pixel
 from api.imaging.dicom.pixels import Samples, read_samples
-from tests.dicom_bytes import frame_of, with_frame
-from tests.dicom_files import Storage, by_dcmtk, dataset, radiograph_file, written
+from tests.dicom.elements import frame_of, with_frame
+from tests.dicom.files import Storage, by_dcmtk, dataset, radiograph_file, written
 from tests.jpeg_bytes import EXTENDED, LOSSLESS, progressive, sequential
 
 

@@ -21,8 +21,8 @@ from pydicom.uid import (
 
 from api.errors import GatewayError, UndecodableImage
 from api.imaging.decode import decode
-from tests.dicom_files import PATIENT_DATA, Storage, by_dcmtk, radiograph_file, ramp
-from tests.tolerated_dicom import TOLERATED
+from tests.dicom.files import PATIENT_DATA, Storage, by_dcmtk, radiograph_file, ramp
+from tests.dicom.tolerated import TOLERATED
 
 LEVELS = np.add.outer(3 * np.arange(32, dtype=np.uint8), 2 * np.arange(40, dtype=np.uint8))
 SYNTAXES = [

@@ -11,7 +11,7 @@ from pydicom.data import get_testdata_files
 from api.errors import UndecodableImage
 from api.imaging.dicom.file import read_file
 from api.imaging.dicom.structure import MAX_DEPTH, MAX_ELEMENTS, Element, Encoding, Structure
-from tests.dicom_bytes import element
+from tests.dicom.elements import element
 
 EXPLICIT, IMPLICIT, BIG = Encoding(True, True), Encoding(False, True), Encoding(True, False)
 UNDEFINED = 2**32 - 1

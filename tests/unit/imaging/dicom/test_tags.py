@@ -10,8 +10,8 @@ from api.imaging.dicom.file import to_dataset
 from api.imaging.dicom.structure import Encoding, Structure
 from api.imaging.dicom.tags import read_acquisition, read_study
 from api.types import Acquisition, Study
-from tests.dicom_bytes import element
-from tests.dicom_files import coded
+from tests.dicom.elements import element
+from tests.dicom.files import coded
 from tests.unit.imaging.dicom.headers import header
 
 NO_DATES = dict.fromkeys(

@@ -11,7 +11,7 @@ from pydicom.tag import BaseTag
 from api.imaging.dicom.file import to_dataset
 from api.imaging.dicom.structure import Encoding, Structure
 from api.imaging.dicom.values import integers, items, numbers, text, texts, words
-from tests.dicom_bytes import element
+from tests.dicom.elements import element
 
 TAG = 0x00280120
 

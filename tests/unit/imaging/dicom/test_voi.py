@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from api.imaging.dicom.voi import read_voi
-from tests.dicom_files import ramp
+from tests.dicom.files import ramp
 from tests.unit.imaging.dicom.headers import header
 from tests.unit.imaging.dicom.rows import lut
 

@@ -35,7 +35,7 @@ from api.types import (
     SilhouetteFinding,
     Study,
 )
-from tests.dicom_files import dataset
+from tests.dicom.files import dataset
 
 ROWS, COLUMNS = 30, 40
 _UPPER_LEFT = RelativeBox(0.0, 0.0, 0.5, 0.5)

@@ -24,7 +24,7 @@ from pydicom.uid import (
 from api.reports.dicom import dicom_objects
 from api.reports.pictures import pictures_of
 from api.types import DISCLAIMER, EncodedImage, Report
-from tests.dicom_files import coded
+from tests.dicom.files import coded
 from tests.unit.reports.dicom.reports_by_hand import all_methods, default_methods, header, report
 
 LOSSLESS = (RLELossless, JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless, HTJ2KLossless)

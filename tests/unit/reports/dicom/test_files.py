@@ -12,7 +12,7 @@ import pytest
 
 from api.reports.dicom import dicom_objects
 from api.types import Report
-from tests.dicom_files import radiograph_file
+from tests.dicom.files import radiograph_file
 from tests.unit.reports.dicom import golden
 from tests.unit.reports.dicom.reports_by_hand import LEVELS, all_methods, default_methods, header, receipt, report
 from tests.unit.reports.dicom.test_source import IDENTIFIERS, only

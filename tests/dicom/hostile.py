@@ -21,8 +21,9 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from tests.dicom_bytes import LEVELS, body, element, file_with, implicit_body, with_frame
-from tests.dicom_files import dataset
+from tests.dicom.elements import LEVELS, body, element, file_with, implicit_body, with_frame
+from tests.dicom.files import dataset
+from tests.dicom.malformed import TOO_LARGE, Malformed
 from tests.hostile_jpeg import (
     COLOUR_SIDE,
     COSTLY_COLOURS,
@@ -31,7 +32,6 @@ from tests.hostile_jpeg import (
     HOSTILE_LOSSLESS,
     HOSTILE_SEQUENTIAL,
 )
-from tests.malformed_dicom import TOO_LARGE, Malformed
 
 MIB = 2**20
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 
 from pydicom.uid import ImplicitVRLittleEndian
 
-from tests.dicom_bytes import LEVELS, body, element, file_with, implicit_body, tagged
-from tests.dicom_files import dataset, radiograph_file
+from tests.dicom.elements import LEVELS, body, element, file_with, implicit_body, tagged
+from tests.dicom.files import dataset, radiograph_file
 
 
 def with_text(number: int, vr: str, text: bytes, group: int = 0x0008) -> Callable[[], bytes]:

@@ -28,9 +28,9 @@ from pydicom.uid import (
 )
 
 from tests.conftest import missing
-from tests.dicom_storage import Storage as Storage
-from tests.dicom_storage import grey_level_modules, image_pixel_module
-from tests.dicom_storage import ramp as ramp
+from tests.dicom.storage import Storage as Storage
+from tests.dicom.storage import grey_level_modules, image_pixel_module
+from tests.dicom.storage import ramp as ramp
 
 STUDY_UID = "2.25.47110001"
 SERIES_UID = "2.25.47110002"

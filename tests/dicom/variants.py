@@ -31,7 +31,7 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from tests.dicom_files import Storage, by_dcmtk, dataset, encoded, radiograph_file, ramp, with_jpeg, written
+from tests.dicom.files import Storage, by_dcmtk, dataset, encoded, radiograph_file, ramp, with_jpeg, written
 
 Levels: TypeAlias = NDArray[np.uint8]
 Variant: TypeAlias = Callable[[Levels], bytes]

@@ -9,7 +9,7 @@ from pydicom import Dataset
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from tests.dicom_files import Storage, dataset, encoded, radiograph_file, written
+from tests.dicom.files import Storage, dataset, encoded, radiograph_file, written
 
 LEVELS = np.random.default_rng(6).integers(0, 256, (47, 61), dtype=np.uint8)
 

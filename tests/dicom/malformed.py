@@ -18,8 +18,8 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from tests.dicom_bytes import LEVELS, body, element, file_with, frame_of, tagged, with_frame
-from tests.dicom_files import Storage, dataset, radiograph_file, written
+from tests.dicom.elements import LEVELS, body, element, file_with, frame_of, tagged, with_frame
+from tests.dicom.files import Storage, dataset, radiograph_file, written
 from tests.jpeg_bytes import LOSSLESS, progressive, sequential
 
 COMPRESSED = (RLELossless, JPEGLSLossless, JPEG2000Lossless, JPEGBaseline8Bit)
