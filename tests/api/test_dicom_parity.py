@@ -98,3 +98,10 @@ async def test_padding_is_black(shipped: httpx.AsyncClient, inverted: bool) -> N
     file = written(dataset(levels, storage, PixelPaddingValue=white, PixelData=values.tobytes()))
     as_png = await probability(shipped, encode(levels))
     assert await probability(shipped, file) == pytest.approx(as_png, abs=MOST_WITHOUT_LOSS)
+
+
+async def test_the_sample_object_is_answered_as_the_file_that_it_holds(shipped: httpx.AsyncClient) -> None:
+    files = [(SAMPLES / f"pneumonia-1.{kind}").read_bytes() for kind in ("dcm", "jpeg")]
+    of_dicom, of_jpeg = [(await shipped.post("/v1/predict", files={"image": file})).json() for file in files]
+    assert of_dicom["prediction"] == of_jpeg["prediction"]
+    assert of_dicom["quality"] == of_jpeg["quality"]
