@@ -42,9 +42,9 @@ Reader = Callable[[], Pixels]
 def pictures_of_no_chest(data: Path) -> dict[str, list[Reader]]:
     """List readers of pictures, by kind.
 
-    The folders in the data's `other` are kinds, but for `lateral`, which shows chests. Of packages, what scikit-learn
-    and matplotlib carry is always there; scikit-image and pydicom are used if they are installed, as by the extra
-    `gate`.
+    The folders in the data's `other` are kinds, but for `lateral`, which shows chests. Of packages, what scikit-learn,
+    matplotlib and pydicom carry is always there, though the extra `gate` lets pydicom decode more of it; scikit-image
+    is used if it is installed, as by that extra.
     """
     kinds: dict[str, list[Reader]] = {
         name: [partial(draw, seed) for seed in range(_DRAWN_OF_EACH)] for name, draw in DRAWINGS.items()
